@@ -1,0 +1,92 @@
+package mm
+
+import (
+	"errors"
+
+	"torov/internal/engine"
+)
+
+// Fault is what an access that the page table forbade turned out to be.
+type Fault uint8
+
+const (
+	FaultNone     Fault = iota // the access is allowed now: run on
+	FaultMapErr                // nothing is mapped: SIGSEGV, SEGV_MAPERR
+	FaultAccErr                // the mapping forbids it: SIGSEGV, SEGV_ACCERR
+	FaultBus                   // behind the end of a mapped file: SIGBUS, BUS_ADRERR
+	FaultNoMemory              // guest memory is used up
+	FaultGuard                 // the program may, a watchpoint wants to know
+)
+
+// Access is a way of touching memory.
+type Access uint8
+
+const (
+	AccessRead Access = iota
+	AccessWrite
+	AccessExec
+)
+
+// AccessOf decodes a page fault's error code.
+func AccessOf(code uint64) Access {
+	switch {
+	case code&engine.FaultWrite != 0:
+		return AccessWrite
+	case code&engine.FaultFetch != 0:
+		return AccessExec
+	}
+	return AccessRead
+}
+
+// allowed: on x86 without protection keys every mapping that allows anything
+// allows reading.
+func (v *VMA) allowed(acc Access) bool {
+	switch acc {
+	case AccessWrite:
+		return v.Prot&ProtWrite != 0
+	case AccessExec:
+		return v.Prot&ProtExec != 0
+	}
+	return v.Prot != 0
+}
+
+// Fault resolves a page fault at a: it fills in the window around the address
+// or says what is wrong with the access. A fault that a racing CPU resolved,
+// or that a stale translation caused, is FaultNone.
+func (as *AddressSpace) Fault(a engine.GVA, acc Access) Fault {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	v := as.vmas.find(a)
+	if v == nil || a >= UserEnd {
+		return FaultMapErr
+	}
+	if !v.allowed(acc) {
+		return FaultAccErr
+	}
+	if as.guards.forbids(a.PageDown(), acc) {
+		return FaultGuard
+	}
+	return as.fillAround(v, a)
+}
+
+// fillAround makes sure that the page of a is there, and with it what lies
+// around it, since entries are cheap and exits are not.
+func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
+	size := engine.GVA(anonWindow)
+	if v.File != nil {
+		size = fileWindow
+	}
+	start := max(a&^(size-1), v.Start)
+	end := min(a&^(size-1)+size, v.End)
+	err := as.populate(v, start, end)
+	if p := as.table.find(a); p != nil && loadEntry(p)&pteOwned != 0 {
+		return FaultNone
+	}
+	switch {
+	case err == nil:
+		return FaultBus
+	case errors.Is(err, ErrNoMemory):
+		return FaultNoMemory
+	}
+	return FaultBus
+}

@@ -1,0 +1,54 @@
+package mm
+
+import "torov/internal/engine"
+
+// Guard is what a watchpoint takes away from a page.
+type Guard uint8
+
+const (
+	GuardNone   Guard = iota
+	GuardWrite        // writes fault
+	GuardAccess       // every access faults
+)
+
+// guardSet maps page addresses to what is taken away there.
+type guardSet map[engine.GVA]Guard
+
+func (g guardSet) restrict(page engine.GVA, bits uint64) uint64 {
+	switch g[page] {
+	case GuardWrite:
+		return bits &^ (pteWrite | pteDirty)
+	case GuardAccess:
+		return bits &^ ptePresent
+	}
+	return bits
+}
+
+func (g guardSet) forbids(page engine.GVA, acc Access) bool {
+	switch g[page] {
+	case GuardWrite:
+		return acc == AccessWrite
+	case GuardAccess:
+		return true
+	}
+	return false
+}
+
+// SetGuard takes rights away from the page at a, or gives them back. The
+// VMM's own accesses are not affected.
+func (as *AddressSpace) SetGuard(a engine.GVA, g Guard) {
+	a = a.PageDown()
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if as.guards == nil {
+		as.guards = make(guardSet)
+	}
+	if g == GuardNone {
+		delete(as.guards, a)
+	} else {
+		as.guards[a] = g
+	}
+	if v := as.vmas.find(a); v != nil {
+		as.applyProt(v, a, a+pageSize)
+	}
+}

@@ -1,0 +1,238 @@
+// Package mm is the program's memory: guest-physical memory, page tables,
+// address spaces made of VMAs, and the one copy layer between the VMM and
+// the guest. Protection lives in the guest's page tables, so that a bad
+// access is a page fault of the guest and never a fault of the VMM.
+//
+// It may import engine and linux, and must not import the kernel, system
+// calls or any engine implementation.
+//
+// Lock order: AddressSpace.mu, then Memory.mu.
+package mm
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"torov/internal/engine"
+)
+
+// ErrNoMemory says that guest memory is used up.
+var ErrNoMemory = errors.New("guest memory is used up")
+
+const (
+	pageSize  = engine.PageSize
+	pageShift = engine.PageShift
+	hugeSize  = 2 << 20
+
+	firstSlot = 16 << 20
+	maxSlot   = 1 << 30
+
+	// The range below 4 GiB that firmware and interrupt controllers use on
+	// PCs, and where KVM keeps its TSS pages on older Intel processors.
+	holeStart = 0xfe000000
+	holeEnd   = 1 << 32
+)
+
+// TSSAddr is a guest-physical address that never holds memory, for
+// KVM_SET_TSS_ADDR.
+const TSSAddr engine.GPA = 0xfffbd000
+
+// SlotFunc tells the engine of a new range of guest-physical memory.
+type SlotFunc func(slot int, gpa engine.GPA, mem []byte) error
+
+// Memory is guest-physical memory. It is reserved at once and given to the
+// engine piece by piece as it is used, since a memslot costs the kernel
+// bookkeeping in proportion to its size. A GPA is an offset into one host
+// mapping, so the translation to a host address is an addition.
+type Memory struct {
+	mu    sync.Mutex
+	host  []byte // reservation of the whole guest-physical space
+	limit uint64 // bytes of memory the guest may use at most
+	end   uint64 // guest-physical end of the slots
+	next  uint64 // never given out from here to end
+	inUse uint64
+	slots int
+	onAdd SlotFunc
+	free  []extent // sorted by start, never touching
+}
+
+type extent struct{ start, size uint64 }
+
+// NewMemory reserves guest-physical memory of at most limit bytes. add is
+// called for each slot, the first of them before NewMemory returns.
+func NewMemory(limit uint64, add SlotFunc) (*Memory, error) {
+	limit = (limit + pageSize - 1) &^ (pageSize - 1)
+	if limit < firstSlot {
+		limit = firstSlot
+	}
+	// Twice the limit leaves room for alignment and the hole below 4 GiB.
+	host, err := reserve(2*limit + (holeEnd - holeStart) + maxSlot)
+	if err != nil {
+		return nil, fmt.Errorf("reserve %d MiB of address space for guest memory: %w", limit>>20, err)
+	}
+	m := &Memory{host: host, limit: limit, onAdd: add}
+	if err := m.addSlot(firstSlot); err != nil {
+		release(host)
+		return nil, err
+	}
+	return m, nil
+}
+
+// Close unmaps guest memory. Nothing may use it afterwards.
+func (m *Memory) Close() error { return release(m.host) }
+
+// InUse returns the bytes of guest-physical memory given out.
+func (m *Memory) InUse() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inUse
+}
+
+// Limit returns the most bytes of memory the guest may use.
+func (m *Memory) Limit() uint64 { return m.limit }
+
+// Bytes returns the host's view of guest-physical memory. The caller got the
+// range from Alloc.
+func (m *Memory) Bytes(gpa engine.GPA, n uint64) []byte {
+	return m.host[gpa : uint64(gpa)+n : uint64(gpa)+n]
+}
+
+// Peek returns the byte at a in the address space whose page table is at root.
+func (m *Memory) Peek(root engine.GPA, a engine.GVA) (b byte, ok bool) {
+	if a >= UserEnd {
+		return 0, false
+	}
+	p := pageTable{m, root}.find(a)
+	if p == nil || loadEntry(p)&ptePresent == 0 {
+		return 0, false
+	}
+	mem := m.Bytes(pteGPA(loadEntry(p))+engine.GPA(uint64(a)%pageSize), 1)
+	ok = guarded(func() { b = mem[0] })
+	return b, ok
+}
+
+func (m *Memory) addSlot(atLeast uint64) error {
+	size := max(min(m.end, maxSlot), firstSlot)
+	for size < atLeast {
+		size *= 2
+	}
+	start := m.end
+	if start < holeEnd && start+size > holeStart {
+		if left := uint64(holeStart) - min(start, holeStart); left >= atLeast && left > 0 {
+			size = left
+		} else {
+			m.giveBack(m.next, m.end-m.next)
+			start, m.next = holeEnd, holeEnd
+		}
+	}
+	if start+size > uint64(len(m.host)) {
+		return ErrNoMemory
+	}
+	mem := m.host[start : start+size : start+size]
+	if err := commit(mem); err != nil {
+		return fmt.Errorf("map %d MiB of guest memory: %w", size>>20, err)
+	}
+	if err := m.onAdd(m.slots, engine.GPA(start), mem); err != nil {
+		return err
+	}
+	m.slots++
+	m.end = start + size
+	return nil
+}
+
+// Alloc gives out size bytes (a multiple of the page size) of contiguous,
+// zeroed guest-physical memory. Sizes of 2 MiB and more are aligned to that,
+// so that the host may use huge pages.
+func (m *Memory) Alloc(size uint64) (engine.GPA, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if size == 0 || m.inUse+size > m.limit || m.inUse+size < size {
+		return 0, ErrNoMemory
+	}
+	align := uint64(pageSize)
+	if size >= hugeSize {
+		align = hugeSize
+	}
+	start, ok := m.takeFree(size, align)
+	if !ok {
+		start = (m.next + align - 1) &^ (align - 1)
+		if start+size > m.end {
+			if err := m.addSlot(size + align); err != nil {
+				return 0, err
+			}
+			start = (m.next + align - 1) &^ (align - 1)
+		}
+		m.giveBack(m.next, start-m.next)
+		m.next = start + size
+	}
+	m.inUse += size
+	if size >= hugeSize {
+		adviseHuge(m.host[start : start+size])
+	}
+	return engine.GPA(start), nil
+}
+
+func (m *Memory) takeFree(size, align uint64) (uint64, bool) {
+	for i, e := range m.free {
+		start := (e.start + align - 1) &^ (align - 1)
+		if start+size > e.start+e.size {
+			continue
+		}
+		rest := extent{start + size, e.start + e.size - start - size}
+		head := extent{e.start, start - e.start}
+		switch {
+		case head.size > 0 && rest.size > 0:
+			m.free[i] = head
+			m.free = append(m.free[:i+1], append([]extent{rest}, m.free[i+1:]...)...)
+		case head.size > 0:
+			m.free[i] = head
+		case rest.size > 0:
+			m.free[i] = rest
+		default:
+			m.free = append(m.free[:i], m.free[i+1:]...)
+		}
+		return start, true
+	}
+	return 0, false
+}
+
+// Free takes a range back. Its contents are dropped, which also makes the
+// engine forget every translation to it on all CPUs: KVM follows what happens
+// to the host mapping (mmu notifiers).
+func (m *Memory) Free(gpa engine.GPA, size uint64, wasFile bool) error {
+	mem := m.host[gpa : uint64(gpa)+size]
+	var err error
+	if wasFile {
+		err = commit(mem)
+	} else {
+		err = discard(mem)
+	}
+	if err != nil {
+		return fmt.Errorf("drop guest memory: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inUse -= size
+	m.giveBack(uint64(gpa), size)
+	return nil
+}
+
+func (m *Memory) giveBack(start, size uint64) {
+	if size == 0 {
+		return
+	}
+	i := 0
+	for i < len(m.free) && m.free[i].start < start {
+		i++
+	}
+	m.free = append(m.free[:i], append([]extent{{start, size}}, m.free[i:]...)...)
+	if i+1 < len(m.free) && start+size == m.free[i+1].start {
+		m.free[i].size += m.free[i+1].size
+		m.free = append(m.free[:i+1], m.free[i+2:]...)
+	}
+	if i > 0 && m.free[i-1].start+m.free[i-1].size == start {
+		m.free[i-1].size += m.free[i].size
+		m.free = append(m.free[:i], m.free[i+1:]...)
+	}
+}

@@ -1,0 +1,136 @@
+package mm
+
+import "torov/internal/engine"
+
+// Bits of page-table entries (Intel SDM volume 3, 4.5). Bits 9 to 11 are the
+// software's.
+const (
+	ptePresent  = 1 << 0
+	pteWrite    = 1 << 1
+	pteUser     = 1 << 2
+	pteAccessed = 1 << 5
+	pteDirty    = 1 << 6
+	pteOwned    = 1 << 9  // the entry holds a page, present or not
+	pteFile     = 1 << 10 // the page's host memory is a file mapping
+	pteNX       = 1 << 63
+	pteAddr     = 0x000ffffffffff000
+
+	// Intermediate entries allow everything; the last level decides.
+	pteTable = ptePresent | pteWrite | pteUser | pteAccessed
+)
+
+func pteGPA(e uint64) engine.GPA { return engine.GPA(e & pteAddr) }
+
+// pageTable is a four-level table in guest memory, the only record of which
+// page holds what: an entry that owns a page keeps its address while access
+// is forbidden.
+//
+// Table pages are never freed nor used for another range while the VM lives:
+// with shadow paging KVM does not see what the VMM writes into tables, and a
+// table that moved would leave stale links behind.
+type pageTable struct {
+	mem  *Memory
+	root engine.GPA
+}
+
+func newPageTable(mem *Memory) (pageTable, error) {
+	root, err := mem.Alloc(pageSize)
+	return pageTable{mem, root}, err
+}
+
+func index(a engine.GVA, level int) uint64 { return uint64(a) >> (pageShift + 9*level) & 511 }
+
+// find returns the last-level entry of a, or nil when its table does not exist.
+func (t pageTable) find(a engine.GVA) *uint64 {
+	table := t.root
+	for level := 3; level > 0; level-- {
+		e := loadEntry(t.mem.entry(table, index(a, level)))
+		if e&ptePresent == 0 {
+			return nil
+		}
+		table = pteGPA(e)
+	}
+	return t.mem.entry(table, index(a, 0))
+}
+
+// make returns the last-level entry of a, adding tables as needed.
+func (t pageTable) make(a engine.GVA) (*uint64, error) {
+	table := t.root
+	for level := 3; level > 0; level-- {
+		p := t.mem.entry(table, index(a, level))
+		e := loadEntry(p)
+		if e&ptePresent == 0 {
+			page, err := t.mem.Alloc(pageSize)
+			if err != nil {
+				return nil, err
+			}
+			e = uint64(page) | pteTable
+			storeEntry(p, e)
+		}
+		table = pteGPA(e)
+	}
+	return t.mem.entry(table, index(a, 0)), nil
+}
+
+// each calls f for every entry of [start, end) that owns a page, in order.
+func (t pageTable) each(start, end engine.GVA, f func(a engine.GVA, p *uint64)) {
+	for a := start; a < end; {
+		p := t.find(a)
+		if p == nil {
+			a = nextTable(t, a)
+			if a == 0 {
+				return
+			}
+			continue
+		}
+		// The entries of one table lie side by side.
+		table := t.tableOf(a)
+		for i := index(a, 0); i < 512 && a < end; i++ {
+			q := t.mem.entry(table, i)
+			if loadEntry(q)&pteOwned != 0 {
+				f(a, q)
+			}
+			a += pageSize
+		}
+	}
+}
+
+// nextTable returns the first address after a whose upper-level entry may
+// exist, skipping holes a level at a time; 0 at the end of the space.
+func nextTable(t pageTable, a engine.GVA) engine.GVA {
+	table := t.root
+	for level := 3; level > 0; level-- {
+		e := loadEntry(t.mem.entry(table, index(a, level)))
+		if e&ptePresent == 0 {
+			size := engine.GVA(1) << (pageShift + 9*level)
+			return (a &^ (size - 1)) + size
+		}
+		table = pteGPA(e)
+	}
+	return a + pageSize
+}
+
+func (t pageTable) tableOf(a engine.GVA) engine.GPA {
+	table := t.root
+	for level := 3; level > 0; level-- {
+		table = pteGPA(loadEntry(t.mem.entry(table, index(a, level))))
+	}
+	return table
+}
+
+// hardware returns the access bits of an entry for a protection.
+func hardware(prot Prot) uint64 {
+	if prot&(ProtRead|ProtWrite|ProtExec) == 0 {
+		return 0
+	}
+	bits := uint64(ptePresent | pteUser | pteAccessed)
+	if prot&ProtWrite != 0 {
+		bits |= pteWrite | pteDirty
+	}
+	if prot&ProtExec == 0 {
+		bits |= pteNX
+	}
+	return bits
+}
+
+const pteAccessBits = ptePresent | pteWrite | pteUser | pteAccessed | pteDirty | pteNX

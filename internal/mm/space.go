@@ -1,0 +1,453 @@
+package mm
+
+import (
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"torov/internal/engine"
+	"torov/internal/linux"
+)
+
+const (
+	// UserEnd is the end of the program's half: Linux's TASK_SIZE, one page
+	// below the canonical border.
+	UserEnd engine.GVA = 0x7ffffffff000
+	// minAddr is vm.mmap_min_addr: null pointers stay invalid.
+	minAddr engine.GVA = 0x10000
+	// maxVMAs is vm.max_map_count.
+	maxVMAs = 65530
+	// eager is up to which size a new mapping gets its page-table entries at
+	// once; beyond, a fault fills in the window around it.
+	eager = 1 << 20
+	// window is how much a fault fills in: entries are cheap, exits are not.
+	anonWindow = 2 << 20
+	fileWindow = 32 << 20
+)
+
+// AddressSpace is what one process sees: VMAs, the page table the processors
+// walk, and the debugger's breakpoints in it. Safe for concurrent use.
+type AddressSpace struct {
+	mem *Memory
+
+	mu    sync.RWMutex
+	table pageTable
+	vmas  vmaSet
+	base  engine.GVA // mappings without a hint go below
+
+	brkStart, brk engine.GVA
+
+	breakpoints map[engine.GVA]*breakpoint
+	guards      guardSet
+}
+
+// NewAddressSpace returns an empty address space; mappings go top-down from base.
+func NewAddressSpace(mem *Memory, base engine.GVA) (*AddressSpace, error) {
+	table, err := newPageTable(mem)
+	if err != nil {
+		return nil, fmt.Errorf("page table: %w", err)
+	}
+	return &AddressSpace{mem: mem, table: table, base: base}, nil
+}
+
+// Root is the guest-physical address of the page table, for CR3.
+func (as *AddressSpace) Root() engine.GPA { return as.table.root }
+
+// Memory returns the guest-physical memory behind the space.
+func (as *AddressSpace) Memory() *Memory { return as.mem }
+
+// MapShim maps one page of the engine's at a, above UserEnd, read-only and
+// executable for the program.
+func (as *AddressSpace) MapShim(a engine.GVA, page engine.GPA) error {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	p, err := as.table.make(a)
+	if err != nil {
+		return err
+	}
+	storeEntry(p, uint64(page)|ptePresent|pteUser|pteAccessed)
+	return nil
+}
+
+// MapRequest is the argument of Map.
+type MapRequest struct {
+	Addr      engine.GVA // a hint, or the place when Fixed
+	Length    uint64     // bytes
+	Prot      Prot
+	Shared    bool
+	Fixed     bool // replace what is there
+	NoReplace bool // with Fixed: refuse if something is there
+	Low       bool // below 2 GiB (MAP_32BIT)
+	Populate  bool
+	File      *File // nil: anonymous; Map takes a reference of its own
+	Offset    uint64
+	Name      string
+}
+
+// Map adds a mapping, as mmap(2), and returns where it is.
+func (as *AddressSpace) Map(r MapRequest) (engine.GVA, linux.Errno) {
+	if r.Length == 0 || r.Offset%pageSize != 0 {
+		return 0, linux.EINVAL
+	}
+	length := (r.Length + pageSize - 1) &^ (pageSize - 1)
+	if length < r.Length || length > uint64(UserEnd) {
+		return 0, linux.ENOMEM
+	}
+	if r.File != nil && r.Offset+length < length {
+		return 0, linux.EOVERFLOW
+	}
+	if r.File != nil && r.Shared && r.Prot&ProtWrite != 0 && !r.File.writable {
+		return 0, linux.EACCES
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	start, errno := as.place(r, length)
+	if errno != 0 {
+		return 0, errno
+	}
+	if len(as.vmas) >= maxVMAs {
+		return 0, linux.ENOMEM
+	}
+	end := start + engine.GVA(length)
+	if r.Fixed {
+		as.unmapLocked(start, end)
+	}
+	v := &VMA{Start: start, End: end, Prot: r.Prot, Shared: r.Shared, File: r.File.hold(), Offset: r.Offset, Name: r.Name}
+	as.vmas.insert(v)
+	if r.Prot != 0 && (length <= eager || r.Populate) {
+		// A failure here is found again, and reported, at the first access.
+		_ = as.populate(as.vmas.find(start), start, end)
+	}
+	return start, 0
+}
+
+func (as *AddressSpace) place(r MapRequest, length uint64) (engine.GVA, linux.Errno) {
+	if r.Fixed {
+		end := r.Addr + engine.GVA(length)
+		switch {
+		case r.Addr%pageSize != 0:
+			return 0, linux.EINVAL
+		case end > UserEnd || end < r.Addr:
+			return 0, linux.ENOMEM
+		case r.Addr < minAddr:
+			return 0, linux.EPERM
+		case r.NoReplace && !as.isFree(r.Addr, end):
+			return 0, linux.EEXIST
+		}
+		return r.Addr, 0
+	}
+	if hint := r.Addr.PageDown(); hint >= minAddr {
+		if end := hint + engine.GVA(length); end > hint && end <= UserEnd && as.isFree(hint, end) {
+			return hint, 0
+		}
+	}
+	top := as.base
+	if r.Low {
+		top = 1 << 31
+	}
+	if a, ok := as.gapBelow(top, length); ok {
+		return a, 0
+	}
+	if a, ok := as.gapBelow(UserEnd, length); ok && !r.Low {
+		return a, 0
+	}
+	return 0, linux.ENOMEM
+}
+
+func (as *AddressSpace) isFree(start, end engine.GVA) bool {
+	i := as.vmas.from(start)
+	return i == len(as.vmas) || as.vmas[i].Start >= end
+}
+
+// gapBelow returns the highest free range of length bytes that ends at or below top.
+func (as *AddressSpace) gapBelow(top engine.GVA, length uint64) (engine.GVA, bool) {
+	n := engine.GVA(length)
+	for i := as.vmas.from(top - 1); ; i-- {
+		if i < len(as.vmas) {
+			top = min(top, as.vmas[i].Start)
+		}
+		floor := minAddr
+		if i > 0 {
+			floor = as.vmas[i-1].End
+		}
+		if top >= floor && top-floor >= n {
+			return top - n, true
+		}
+		if i <= 0 {
+			return 0, false
+		}
+	}
+}
+
+// Unmap removes [a, a+length), as munmap(2).
+func (as *AddressSpace) Unmap(a engine.GVA, length uint64) linux.Errno {
+	start, end, errno := pageRange(a, length)
+	if errno != 0 {
+		return linux.EINVAL
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if len(as.vmas)+1 >= maxVMAs {
+		return linux.ENOMEM
+	}
+	as.unmapLocked(start, end)
+	return 0
+}
+
+// pageRange checks a page-aligned address and a length and rounds the latter up.
+func pageRange(a engine.GVA, length uint64) (start, end engine.GVA, errno linux.Errno) {
+	if a%pageSize != 0 {
+		return 0, 0, linux.EINVAL
+	}
+	end, ok := (a + engine.GVA(length)).PageUp()
+	if length == 0 || end < a || !ok || end > UserEnd || length > uint64(UserEnd) {
+		return 0, 0, linux.ENOMEM
+	}
+	return a, end, 0
+}
+
+func (as *AddressSpace) unmapLocked(start, end engine.GVA) {
+	pieces := as.vmas.cut(start, end)
+	if len(pieces) == 0 {
+		return
+	}
+	as.dropPages(start, end)
+	for _, v := range pieces {
+		v.File.Close()
+	}
+}
+
+// dropPages takes the pages of [start, end) out of the table and frees them.
+// The entries go first; freeing drops the contents, which makes every CPU
+// forget its translations.
+func (as *AddressSpace) dropPages(start, end engine.GVA) {
+	as.forgetBreakpoints(start, end)
+	var runs []run
+	as.table.each(start, end, func(a engine.GVA, p *uint64) {
+		e := loadEntry(p)
+		storeEntry(p, 0)
+		runs = addRun(runs, e)
+	})
+	for _, r := range runs {
+		// The host refuses only what was never mapped, which Alloc excludes.
+		if err := as.mem.Free(r.gpa, r.size, r.file); err != nil {
+			panic("mm: " + err.Error())
+		}
+	}
+}
+
+// run is a contiguous range of guest-physical memory.
+type run struct {
+	gpa  engine.GPA
+	size uint64
+	file bool
+}
+
+func addRun(runs []run, e uint64) []run {
+	gpa, file := pteGPA(e), e&pteFile != 0
+	if n := len(runs); n > 0 && runs[n-1].gpa+engine.GPA(runs[n-1].size) == gpa && runs[n-1].file == file {
+		runs[n-1].size += pageSize
+		return runs
+	}
+	return append(runs, run{gpa, pageSize, file})
+}
+
+// Protect changes the protection of [a, a+length), as mprotect(2).
+func (as *AddressSpace) Protect(a engine.GVA, length uint64, prot Prot) linux.Errno {
+	if length == 0 && a%pageSize == 0 {
+		return 0
+	}
+	start, end, errno := pageRange(a, length)
+	if errno != 0 {
+		return errno
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	// Linux changes what comes before the first hole, then reports it.
+	if stop := as.vmas.covered(start, end); stop < end {
+		end, errno = stop, linux.ENOMEM
+	}
+	if end == start {
+		return errno
+	}
+	if len(as.vmas)+2 >= maxVMAs {
+		return linux.ENOMEM
+	}
+	as.vmas.split(start)
+	as.vmas.split(end)
+	i := as.vmas.from(start)
+	j := i
+	for ; j < len(as.vmas) && as.vmas[j].Start < end; j++ {
+		v := as.vmas[j]
+		if v.Shared && v.File != nil && prot&ProtWrite != 0 && !v.File.writable {
+			errno = linux.EACCES
+			end = v.Start
+			break
+		}
+		v.Prot = prot
+		as.applyProt(v, v.Start, v.End)
+		if prot != 0 && v.Len() <= eager {
+			_ = as.populate(v, v.Start, v.End)
+		}
+	}
+	as.vmas.merge(i, j)
+	return errno
+}
+
+// applyProt brings the entries of a range in line with its VMA and makes the
+// CPUs forget what they may no longer do.
+func (as *AddressSpace) applyProt(v *VMA, start, end engine.GVA) {
+	var reduced []run
+	as.table.each(start, end, func(a engine.GVA, p *uint64) {
+		old := loadEntry(p)
+		e := old&^pteAccessBits | as.guards.restrict(a, hardware(v.Prot))
+		if e == old {
+			return
+		}
+		storeEntry(p, e)
+		if lessAccess(old, e) {
+			reduced = addRun(reduced, e)
+		}
+	})
+	as.shootdown(reduced, v)
+}
+
+func (as *AddressSpace) shootdown(runs []run, v *VMA) {
+	writable := v.File == nil || !v.Shared || v.File.writable
+	for _, r := range runs {
+		if err := shootdown(as.mem.Bytes(r.gpa, r.size), writable || !r.file); err != nil {
+			// Without it the program would keep access it gave up.
+			panic("mm: shootdown: " + err.Error())
+		}
+	}
+}
+
+func lessAccess(old, e uint64) bool {
+	return old&ptePresent != 0 && (e&ptePresent == 0 || old&pteWrite > e&pteWrite || old&pteNX < e&pteNX)
+}
+
+// populate gives pages to those addresses of [start, end), a part of v, that
+// have none.
+func (as *AddressSpace) populate(v *VMA, start, end engine.GVA) error {
+	if v.File != nil {
+		size := v.File.size()
+		if v.Offset >= size {
+			return nil
+		}
+		end = min(end, v.Start+engine.GVA(size-v.Offset))
+	}
+	for a := start; a < end; {
+		p, err := as.table.make(a)
+		if err != nil {
+			return err
+		}
+		if loadEntry(p)&pteOwned != 0 {
+			a += pageSize
+			continue
+		}
+		stop := a + pageSize
+		for stop < end {
+			if q := as.table.find(stop); q != nil && loadEntry(q)&pteOwned != 0 {
+				break
+			}
+			stop += pageSize
+		}
+		if err := as.fill(v, a, stop); err != nil {
+			return err
+		}
+		a = stop
+	}
+	return nil
+}
+
+// fill gives [start, end), where nothing is, one run of pages.
+func (as *AddressSpace) fill(v *VMA, start, end engine.GVA) error {
+	size := uint64(end - start)
+	gpa, err := as.mem.Alloc(size)
+	if err != nil {
+		if size == pageSize {
+			return err
+		}
+		half := engine.GVA(size/2) &^ (pageSize - 1)
+		if err := as.fill(v, start, start+half); err != nil {
+			return err
+		}
+		return as.fill(v, start+half, end)
+	}
+	bits := uint64(pteOwned)
+	if v.File != nil {
+		if err := mapFile(as.mem.Bytes(gpa, size), v.File.fd, v.offsetOf(start), v.Shared, v.File.writable); err != nil {
+			return fmt.Errorf("map %s: %w", v.File.Path, err)
+		}
+		bits |= pteFile
+	}
+	for a := start; a < end; a += pageSize {
+		p, err := as.table.make(a)
+		if err != nil {
+			return err
+		}
+		storeEntry(p, uint64(gpa)+uint64(a-start)|bits|as.guards.restrict(a, hardware(v.Prot)))
+	}
+	as.restoreBreakpoints(start, end)
+	return nil
+}
+
+// VMAs returns a copy of the list, for /proc/PID/maps and debuggers.
+func (as *AddressSpace) VMAs() []VMA {
+	as.mu.RLock()
+	defer as.mu.RUnlock()
+	out := make([]VMA, len(as.vmas))
+	for i, v := range as.vmas {
+		out[i] = *v
+	}
+	return out
+}
+
+// Advise is madvise(2). What is only a hint succeeds without effect.
+func (as *AddressSpace) Advise(a engine.GVA, length uint64, advice int) linux.Errno {
+	if length == 0 && a%pageSize == 0 {
+		return 0
+	}
+	start, end, errno := pageRange(a, length)
+	if errno != 0 {
+		return linux.EINVAL
+	}
+	switch advice {
+	case unix.MADV_DONTNEED, unix.MADV_FREE, unix.MADV_REMOVE:
+	case unix.MADV_NORMAL, unix.MADV_RANDOM, unix.MADV_SEQUENTIAL, unix.MADV_WILLNEED, unix.MADV_HUGEPAGE,
+		unix.MADV_NOHUGEPAGE, unix.MADV_DONTDUMP, unix.MADV_DODUMP, unix.MADV_MERGEABLE, unix.MADV_UNMERGEABLE,
+		unix.MADV_COLD, unix.MADV_PAGEOUT, unix.MADV_POPULATE_READ, unix.MADV_POPULATE_WRITE, unix.MADV_COLLAPSE,
+		unix.MADV_DONTFORK, unix.MADV_DOFORK, unix.MADV_WIPEONFORK, unix.MADV_KEEPONFORK:
+	default:
+		return linux.EINVAL
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if as.vmas.covered(start, end) < end {
+		errno = linux.ENOMEM
+	}
+	if advice != unix.MADV_DONTNEED {
+		return errno // MADV_FREE may keep the contents as long as it likes
+	}
+	for i := as.vmas.from(start); i < len(as.vmas) && as.vmas[i].Start < end; i++ {
+		v := as.vmas[i]
+		as.discardPages(v, max(start, v.Start), min(end, v.End))
+	}
+	return errno
+}
+
+// discardPages drops contents but keeps pages: zeroes come back, or the file.
+func (as *AddressSpace) discardPages(v *VMA, start, end engine.GVA) {
+	if v.Shared {
+		return // the contents are the file's or shared with others
+	}
+	var runs []run
+	as.table.each(start, end, func(a engine.GVA, p *uint64) { runs = addRun(runs, loadEntry(p)) })
+	for _, r := range runs {
+		if err := discard(as.mem.Bytes(r.gpa, r.size)); err != nil {
+			panic("mm: discard: " + err.Error())
+		}
+	}
+	as.restoreBreakpoints(start, end)
+}

@@ -174,6 +174,7 @@ func (c *CPU) Interrupt() {
 func (c *CPU) Run() (engine.Exit, error) {
 	c.tid.Store(int32(unix.Gettid()))
 	defer c.tid.Store(0)
+	c.stepTries = 0
 	for {
 		if c.kicked.CompareAndSwap(true, false) {
 			c.vcpu.SetImmediateExit(false)
@@ -196,6 +197,7 @@ func (c *CPU) enter() error {
 	r := c.Regs()
 	c.programTF = r.RFLAGS&engine.FlagTF != 0
 	c.stepFrom = *r
+	c.stepFrom.RFLAGS &^= engine.FlagRF
 	switch {
 	case c.place == inProgram && !c.sregsDirty:
 		c.armTrap(r)
@@ -222,9 +224,11 @@ func (c *CPU) enter() error {
 	return nil
 }
 
-// armTrap sets the trap flag where KVM does not single-step by itself.
+// armTrap sets the trap flag for a step. KVM_GUESTDBG_SINGLESTEP alone sets
+// it only at the RIP that the vCPU had when the ioctl was made; what the
+// control bit is needed for is to get the exception out of the guest.
 func (c *CPU) armTrap(r *engine.Regs) {
-	if c.debug.Step && c.debugOn&kvm.GuestDebugSingleStep == 0 {
+	if c.debug.Step {
 		r.RFLAGS |= engine.FlagTF
 	}
 }
@@ -419,6 +423,13 @@ func (c *CPU) exception(vector int) (exit engine.Exit, done bool, err error) {
 			return exit, true, err
 		}
 		exit.Addr = engine.GVA(c.sregs.CR2)
+	case engine.VectorGP:
+		if n := c.hypercallLength(r); n > 0 {
+			// A processor that does not look at the I/O permission map.
+			r.RIP += n
+			c.m.exits[countHypercall].Add(1)
+			return engine.Exit{Kind: engine.ExitHypercall, Port: c.m.opt.HypercallPort}, true, nil
+		}
 	case engine.VectorBP:
 		if c.debug.Breakpoints {
 			c.m.exits[countBreakpointByGate].Add(1)
@@ -433,6 +444,24 @@ func (c *CPU) exception(vector int) (exit engine.Exit, done bool, err error) {
 	}
 	c.m.exits[countOtherException].Add(1)
 	return exit, true, nil
+}
+
+// hypercallLength returns the length of the instruction at RIP if it is an
+// OUT to the hypercall port, 0 if not.
+func (c *CPU) hypercallLength(r *engine.Regs) uint64 {
+	port := c.m.opt.HypercallPort
+	if port == 0 {
+		return 0
+	}
+	op, _ := c.m.mem.Peek(c.root, engine.GVA(r.RIP))
+	imm, _ := c.m.mem.Peek(c.root, engine.GVA(r.RIP+1))
+	switch {
+	case (op == 0xe6 || op == 0xe7) && uint16(imm) == port:
+		return 2
+	case (op == 0xee || op == 0xef) && uint16(r.RDX) == port:
+		return 1
+	}
+	return 0
 }
 
 func u64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

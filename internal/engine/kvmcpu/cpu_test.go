@@ -199,15 +199,19 @@ func TestInterrupt(t *testing.T) {
 	if e := b.run(t); e.Kind != engine.ExitInterrupted {
 		t.Fatalf("exit %+v", e)
 	}
-	last := uint64(0)
-	for range 20 {
+	// Slow machines may be asked again before the guest ran at all.
+	last, progress := uint64(0), 0
+	for round := 0; progress < 20; round++ {
 		time.AfterFunc(5*time.Millisecond, b.cpu.Interrupt)
 		if e := b.run(t); e.Kind != engine.ExitInterrupted {
 			t.Fatalf("exit %+v", e)
 		}
 		r := b.cpu.Regs()
-		if r.RAX <= last || r.RIP != uint64(codeAddr) && r.RIP != uint64(codeAddr)+3 {
-			t.Fatalf("RAX %d after %d, RIP %#x", r.RAX, last, r.RIP)
+		if r.RAX < last || r.RIP != uint64(codeAddr) && r.RIP != uint64(codeAddr)+3 || round > 1000 {
+			t.Fatalf("RAX %d after %d, RIP %#x, round %d", r.RAX, last, r.RIP, round)
+		}
+		if r.RAX > last {
+			progress++
 		}
 		last = r.RAX
 	}
@@ -295,7 +299,7 @@ func TestFreshXSave(t *testing.T) {
 	}
 }
 
-func TestTooLateCPUError(t *testing.T) {
+func TestTooManyCPUs(t *testing.T) {
 	b := program(t, 0x0f, 0x05)
 	b.m.maxCPUs = 2
 	if _, err := b.m.NewCPU(b.as.Root()); err != nil {

@@ -79,7 +79,9 @@ func (c *CPU) decodeDebug() (exit engine.Exit, done bool, err error) {
 		return engine.Exit{Kind: engine.ExitDebugRegister, DR6: d.DR6}, true, nil
 	}
 	if c.debug.Step {
-		if *c.Regs() == c.stepFrom && c.stepTries < maxRepeats {
+		r := c.Regs()
+		r.RFLAGS &^= engine.FlagRF
+		if *r == c.stepFrom && c.stepTries < maxRepeats {
 			c.stepTries++
 			return exit, false, nil
 		}

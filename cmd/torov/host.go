@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sort"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"torov/internal/engine"
+	"torov/internal/kernel"
+	"torov/internal/linux"
+)
+
+// takeStdio gives the three standard descriptors to the program and puts
+// /dev/null in the place of the first two: what the program closes must be
+// closed, and what the VMM opens later must not get their numbers. The log
+// goes to standard error.
+func takeStdio() (stdio [3]*kernel.File, log io.Writer, err error) {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return stdio, nil, fmt.Errorf("/dev/null: %w", err)
+	}
+	for fd := range stdio {
+		// 10: out of the way of the standard ones.
+		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 10)
+		if err != nil {
+			continue // closed from the start, and so for the program
+		}
+		stdio[fd] = kernel.NewFile(own, stdioName(own, fd), false, false)
+		if fd < 2 {
+			if err := unix.Dup3(null, fd, 0); err != nil {
+				return stdio, nil, fmt.Errorf("move descriptor %d: %w", fd, err)
+			}
+		}
+	}
+	return stdio, os.Stderr, nil
+}
+
+// stdioName is what /proc/self/fd says of an inherited descriptor.
+func stdioName(host, fd int) string {
+	if name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", host)); err == nil {
+		return name
+	}
+	return fmt.Sprintf("stdio:[%d]", fd)
+}
+
+// forwarded are the signals that, sent to torov, are meant for the program.
+// SIGURG is how the VMM gets its own threads' attention.
+var forwarded = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGWINCH,
+	unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGIO, unix.SIGPWR, unix.SIGVTALRM, unix.SIGXCPU,
+}
+
+// ignoredSignals are those that torov was started with ignored.
+func ignoredSignals() (out []linux.Signal) {
+	for _, s := range forwarded {
+		if signal.Ignored(s) {
+			out = append(out, linux.Signal(s.(syscall.Signal)))
+		}
+	}
+	return out
+}
+
+func forwardSignals(p *kernel.Process) {
+	var wanted []os.Signal
+	for _, s := range forwarded {
+		if !signal.Ignored(s) {
+			wanted = append(wanted, s)
+		}
+	}
+	ch := make(chan os.Signal, 64)
+	signal.Notify(ch, wanted...)
+	go func() {
+		for s := range ch {
+			n := linux.Signal(s.(syscall.Signal))
+			p.Signal(linux.KillInfo(n, linux.SI_USER, 0, 0))
+		}
+	}()
+}
+
+// leave ends torov as the program ended: with its status, or by its signal.
+func leave(status kernel.ExitStatus) {
+	if status.Signal == 0 {
+		os.Exit(status.Code)
+	}
+	dieBy(int(status.Signal))
+	time.Sleep(100 * time.Millisecond)
+	os.Exit(exitSignalShift + int(status.Signal))
+}
+
+func printStats(w io.Writer, m engine.Machine) {
+	stats := m.Stats()
+	names := make([]string, 0, len(stats))
+	for name := range stats {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		fmt.Fprintf(w, "torov: exits: %-20s %d\n", name, stats[name])
+	}
+}

@@ -1,0 +1,66 @@
+// Command torov runs a Linux program as its own KVM virtual machine.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+// Exit statuses that are torov's own, as env(1) and shells use them.
+const (
+	exitFailed      = 125 // torov itself failed
+	exitCannotRun   = 126 // the program is there but cannot be run
+	exitNotFound    = 127 // the program is not there
+	exitSignalShift = 128 // plus the signal, if dying by it did not work
+)
+
+// cli is the whole command line: one field per verb, each in a file of its own.
+type cli struct {
+	Run      runCmd      `cmd:"" help:"Run a program, or what a configuration file describes, in its own virtual machine."`
+	Syscalls syscallsCmd `cmd:"" help:"Print the table of system calls: number, name, permission group, state."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+type versionCmd struct{}
+
+// Run implements the verb.
+func (versionCmd) Run() error {
+	fmt.Println("torov", version)
+	return nil
+}
+
+// statusError is an error with an exit status.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
+
+func main() {
+	var c cli
+	parser := kong.Must(&c, kong.Name("torov"), kong.Description("Runs a Linux program as its own KVM virtual machine, and debugs it."),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"memory": defaultMemory()})
+	ctx, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		parser.Errorf("%s", err)
+		os.Exit(2)
+	}
+	if err := ctx.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "torov: %v\n", err)
+		status := exitFailed
+		var s *statusError
+		if errors.As(err, &s) {
+			status = s.status
+		}
+		os.Exit(status)
+	}
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"torov/internal/config"
+	"torov/internal/engine"
+	"torov/internal/engine/kvmcpu"
+	"torov/internal/kernel"
+	"torov/internal/linux"
+	"torov/internal/syscalls"
+)
+
+type runCmd struct {
+	Allow    []string `help:"Grant system calls or groups." placeholder:"NAME" sep:","`
+	Deny     []string `help:"Refuse system calls or groups; stronger than --allow and -A." placeholder:"NAME" sep:","`
+	AllowAll bool     `short:"A" help:"Grant every system call."`
+	Gdb      string   `help:"Hold the program until a debugger connects: :PORT (loopback), HOST:PORT, unix:PATH." placeholder:"ADDR"`
+	Root     string   `help:"Host directory that is the program's root." placeholder:"DIR"`
+	Mount    []string `help:"Make a host path appear in the program's file system." placeholder:"SOURCE:TARGET[:ro]" sep:"none"`
+	Cwd      string   `help:"The program's working directory, in its own file system." placeholder:"DIR"`
+	Env      []string `help:"Set an environment variable." placeholder:"NAME=VALUE" sep:"none"`
+	ClearEnv bool     `help:"Start with an empty environment (and what --env sets)."`
+	Memory   string   `help:"Most memory the program may use: bytes, or with K, M, G." default:"${memory}" placeholder:"SIZE"`
+	NewPid   bool     `help:"The program is process 1 of its own numbering."`
+	NoASLR   bool     `name:"no-aslr" help:"Load at fixed addresses."`
+	Stats    bool     `help:"Print exits of the virtual machine when the program has ended."`
+
+	Program string   `arg:"" help:"A program, or a configuration file ending in .json."`
+	Args    []string `arg:"" optional:"" passthrough:"" help:"Arguments of the program."`
+}
+
+// setup is everything that a run needs, whether it came from flags or a file.
+type setup struct {
+	path        string // host path of the program
+	guestPath   string // the program's own name for it
+	args, env   []string
+	flat        *kernel.Flat
+	permissions syscalls.Permissions
+	gdb         string
+	root, cwd   string
+	mounts      []kernel.Mount
+	memory      uint64
+	port        uint16 // hypercall port, 0 for none
+	pid         int
+	randomize   bool
+	stats       bool
+}
+
+// Run implements the verb. It does not return if the program ran.
+func (c *runCmd) Run() error {
+	s, err := c.setup()
+	if err != nil {
+		return err
+	}
+	status, err := s.run()
+	if err != nil {
+		return err
+	}
+	leave(status)
+	return nil
+}
+
+func (c *runCmd) setup() (*setup, error) {
+	s := &setup{env: os.Environ(), pid: os.Getpid(), randomize: !c.NoASLR && c.Gdb == ""}
+	if c.ClearEnv {
+		s.env = nil
+	}
+	var err error
+	if strings.HasSuffix(c.Program, ".json") {
+		err = s.fromConfig(c.Program)
+	} else {
+		err = s.find(c.Program)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.args = append(s.args, c.Args...)
+	return s, s.applyFlags(c)
+}
+
+// applyFlags lets the command line have the last word.
+func (s *setup) applyFlags(c *runCmd) error {
+	s.env = append(s.env, c.Env...)
+	for _, kv := range c.Env {
+		if !strings.Contains(kv, "=") {
+			return fmt.Errorf("--env %s: want NAME=VALUE", kv)
+		}
+	}
+	for _, name := range slices.Concat(c.Allow, c.Deny) {
+		if err := syscalls.CheckName(name); err != nil {
+			return err
+		}
+	}
+	s.permissions.Allow = append(s.permissions.Allow, c.Allow...)
+	s.permissions.Deny = append(s.permissions.Deny, c.Deny...)
+	s.permissions.All = s.permissions.All || c.AllowAll
+	if c.Gdb != "" {
+		s.gdb, s.randomize = c.Gdb, false
+	}
+	if c.Root != "" {
+		s.root = c.Root
+	}
+	if c.Cwd != "" {
+		s.cwd = c.Cwd
+	}
+	if c.NewPid {
+		s.pid = 1
+	}
+	s.stats = c.Stats
+	for _, text := range c.Mount {
+		m, err := parseMount(text)
+		if err != nil {
+			return err
+		}
+		s.mounts = append(s.mounts, m)
+	}
+	if s.memory == 0 || c.Memory != defaultMemory() {
+		n, err := parseSize(c.Memory)
+		if err != nil {
+			return fmt.Errorf("--memory %s: %w", c.Memory, err)
+		}
+		s.memory = n
+	}
+	return nil
+}
+
+func parseMount(text string) (kernel.Mount, error) {
+	parts := strings.Split(text, ":")
+	if len(parts) < 2 || len(parts) > 3 || len(parts) == 3 && parts[2] != "ro" && parts[2] != "rw" || !filepath.IsAbs(parts[1]) {
+		return kernel.Mount{}, fmt.Errorf("--mount %s: want SOURCE:TARGET or SOURCE:TARGET:ro, TARGET an absolute path", text)
+	}
+	source, err := filepath.Abs(parts[0])
+	return kernel.Mount{Source: source, Target: filepath.Clean(parts[1]), ReadOnly: len(parts) == 3 && parts[2] == "ro"}, err
+}
+
+// parseSize reads a number of bytes with an optional K, M, G or T.
+func parseSize(text string) (uint64, error) {
+	unit := uint64(1)
+	if i := strings.IndexAny(text, "KMGTkmgt"); i >= 0 && i == len(text)-1 {
+		unit = 1 << (10 * (1 + strings.Index("KMGT", strings.ToUpper(text[i:]))))
+		text = text[:i]
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 || n > config.MaxMemory/unit {
+		return 0, fmt.Errorf("want a size such as 512M or 4G, at most %d bytes", uint64(config.MaxMemory))
+	}
+	return n * unit, nil
+}
+
+// defaultMemory is the host's memory: a program may use what is there.
+func defaultMemory() string {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return "4G"
+	}
+	return strconv.FormatUint(min(info.Totalram*uint64(info.Unit), config.MaxMemory)>>20, 10) + "M"
+}
+
+// find looks a program up as a shell would.
+func (s *setup) find(name string) error {
+	path, err := exec.LookPath(name)
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		if _, statErr := os.Stat(name); statErr != nil || !strings.Contains(name, "/") {
+			return &statusError{exitNotFound, fmt.Errorf("%s: no such program; give its path, or a name that is in PATH", name)}
+		}
+		return &statusError{exitCannotRun, fmt.Errorf("%s: not an executable file; chmod +x it if it is a program", name)}
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	s.path, s.guestPath, s.args = abs, abs, []string{name}
+	return nil
+}
+
+func (s *setup) fromConfig(file string) error {
+	c, err := config.Load(file, config.Names{Hypercall: syscalls.CheckName, Permission: syscalls.CheckName})
+	if err != nil {
+		return err
+	}
+	s.path, s.guestPath, s.cwd, s.root, s.memory = c.Binary, c.Binary, c.Cwd, c.MountPoint, c.Memory
+	if rel, err := filepath.Rel(c.MountPoint, c.Binary); c.MountPoint != "" && err == nil && !strings.HasPrefix(rel, "..") {
+		s.guestPath = "/" + rel
+	}
+	s.args = append([]string{c.Binary}, c.Args...)
+	if !c.InheritEnv {
+		s.env = nil
+	}
+	s.env = append(s.env, c.Env...)
+	for _, m := range c.Mounts {
+		s.mounts = append(s.mounts, kernel.Mount(m))
+	}
+	if c.Newpid {
+		s.pid = 1
+	}
+	if c.Debug.Allowed {
+		s.gdb, s.randomize = c.Debug.Address, false
+	}
+	s.permissions = syscalls.Permissions{All: c.Permissions.AllowAll, Allow: c.Permissions.Allow, Deny: c.Permissions.Deny}
+	for _, h := range c.Hypercalls {
+		if h.Allowed {
+			s.permissions.Allow = append(s.permissions.Allow, h.Name)
+		} else {
+			s.permissions.Deny = append(s.permissions.Deny, h.Name)
+		}
+	}
+	raw, err := isRaw(c)
+	if err != nil {
+		return err
+	}
+	if raw {
+		s.port = c.HypercallPort
+		s.flat = &kernel.Flat{Start: engine.GVA(c.StartAddr)}
+	}
+	return nil
+}
+
+// isRaw decides between an ELF file and a flat image.
+func isRaw(c *config.Config) (bool, error) {
+	if c.Format != config.FormatAuto {
+		return c.Format == config.FormatRaw, nil
+	}
+	f, err := os.Open(c.Binary)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	var magic [4]byte
+	n, _ := f.Read(magic[:])
+	return string(magic[:n]) != "\x7fELF", nil
+}
+
+// run makes the machine and the kernel, runs the program, and returns how it
+// ended.
+func (s *setup) run() (kernel.ExitStatus, error) {
+	var none kernel.ExitStatus
+	file, err := os.Open(s.path)
+	if err != nil {
+		status := exitCannotRun
+		if errors.Is(err, fs.ErrNotExist) {
+			status = exitNotFound
+		}
+		return none, &statusError{status, err}
+	}
+	defer file.Close()
+	machine, err := kvmcpu.New(kvmcpu.Options{Memory: s.memory, HypercallPort: s.port})
+	if err != nil {
+		return none, err
+	}
+	stdio, log, err := takeStdio()
+	if err != nil {
+		return none, err
+	}
+	k := kernel.New(kernel.Config{
+		Machine: machine, Syscall: syscalls.NewDispatcher(s.permissions).Syscall, Log: log,
+		Root: s.root, Cwd: s.cwd, Mounts: s.mounts, PID: s.pid, Randomize: s.randomize, HaltEnds: s.flat != nil,
+		Random: func(b []byte) { _, _ = rand.Read(b) }, // never fails, says its documentation
+	})
+	debugger, err := s.debugger(k)
+	if err != nil {
+		return none, err
+	}
+	p, err := k.Start(kernel.Program{
+		File: file, Path: s.guestPath, Args: s.args, Env: s.env, Flat: s.flat, Stdio: stdio, IgnoredSignals: ignoredSignals(),
+	})
+	if err != nil {
+		var errno linux.Errno
+		if errors.As(err, &errno) {
+			return none, &statusError{exitCannotRun, fmt.Errorf("%s: %w", s.path, err)}
+		}
+		return none, fmt.Errorf("%s: %w", s.path, err)
+	}
+	forwardSignals(p)
+	status, err := k.Wait()
+	debugger.close()
+	if s.stats {
+		printStats(log, machine)
+	}
+	// The kernel takes machine and memory down faster than we could.
+	return status, err
+}

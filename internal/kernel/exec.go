@@ -1,0 +1,287 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"torov/internal/engine"
+	"torov/internal/linux"
+	"torov/internal/loader"
+	"torov/internal/mm"
+)
+
+// Program says what to run as the first process.
+type Program struct {
+	File  *os.File // the program, open for reading; the kernel does not close it
+	Path  string   // the program's own name for it, absolute
+	Args  []string // with argv[0]
+	Env   []string
+	Flat  *Flat    // nil: an ELF file
+	Stdio [3]*File // nil: closed
+	// IgnoredSignals are ignored from the start, as whoever started torov
+	// wanted (nohup).
+	IgnoredSignals []linux.Signal
+}
+
+// Flat says how a program without headers is loaded.
+type Flat struct {
+	Start  engine.GVA
+	Memory uint64 // bytes
+}
+
+// Start makes the first process and runs it.
+func (k *Kernel) Start(prog Program) (*Process, error) {
+	info, err := prog.File.Stat()
+	if err != nil {
+		return nil, err
+	}
+	rnd := k.layout()
+	top := loader.StackTop(rnd.stack)
+	as, err := k.machine.NewSpace(rnd.base(top))
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{
+		Kernel: k, PID: k.nextID, Parent: unix.Getppid(), AS: as, Files: NewFileTable(), Exe: prog.Path, Args: prog.Args, Env: prog.Env,
+		dumpable: 1, creds: hostCreds(), limits: hostLimits(),
+	}
+	p.Start, _ = k.clock.Now(unix.CLOCK_BOOTTIME)
+	name := truncate(filepath.Base(prog.Path), linux.TASK_COMM_LEN-1)
+	p.Comm.Store(&name)
+	if p.FS, err = NewFileSystem(k.cfg.Root, k.cfg.Cwd, k.cfg.Mounts); err != nil {
+		return nil, err
+	}
+	for fd, f := range prog.Stdio {
+		if f != nil {
+			p.Files.Replace(int32(fd), f, false)
+		}
+	}
+	for _, s := range prog.IgnoredSignals {
+		p.actions[s].Handler = linux.SIG_IGN
+	}
+	regs := engine.Regs{RFLAGS: engine.FlagOne | engine.FlagIF}
+	if prog.Flat != nil {
+		err = p.loadFlat(prog, info.Size(), &regs)
+	} else {
+		err = p.loadELF(prog, info.Size(), rnd, top, &regs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	k.procs[p.PID] = p
+	k.mu.Unlock()
+	t := &Thread{Proc: p}
+	t.AltStack.Flags = linux.SS_DISABLE
+	return p, p.start(t, func(cpu engine.CPU) error {
+		*cpu.Regs() = regs
+		return nil
+	})
+}
+
+// layoutRandom are the random numbers of one process's layout; zeros without
+// randomisation.
+type layoutRandom struct{ stack, mmap, exec, brk, interp uint64 }
+
+func (k *Kernel) layout() (r layoutRandom) {
+	if !k.cfg.Randomize {
+		return r
+	}
+	var b [40]byte
+	k.Random(b[:])
+	for i, p := range []*uint64{&r.stack, &r.mmap, &r.exec, &r.brk, &r.interp} {
+		*p = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return r
+}
+
+// stackSize is what the stack may grow to: Linux's default RLIMIT_STACK.
+const stackSize = 8 << 20
+
+// mmapGap is the least distance of the mappings from the top of the stack
+// (MIN_GAP in arch/x86/mm/mmap.c), and mmapRandomBits their randomness in pages.
+const (
+	mmapGap        = 128 << 20
+	mmapRandomBits = 28
+)
+
+func (r layoutRandom) base(top engine.GVA) engine.GVA {
+	return top - mmapGap - engine.GVA(r.mmap&(1<<mmapRandomBits-1)<<engine.PageShift)
+}
+
+func (p *Process) loadFlat(prog Program, size int64, regs *engine.Regs) error {
+	plan, err := loader.PlanFlat(size, prog.Flat.Start, prog.Flat.Memory)
+	if err != nil {
+		return err
+	}
+	m := plan.Memory
+	_, errno := p.AS.Map(mm.MapRequest{Addr: m.Start, Length: uint64(m.End - m.Start), Prot: mm.Prot(m.Prot), Fixed: true, AllowNull: true})
+	if errno != 0 {
+		return fmt.Errorf("map %d bytes of memory: %w", m.End-m.Start, errno)
+	}
+	image := make([]byte, plan.Size)
+	if _, err := io.ReadFull(io.NewSectionReader(prog.File, 0, size), image); err != nil {
+		return fmt.Errorf("read the image: %w", err)
+	}
+	if _, errno := p.AS.CopyOut(plan.Entry, image); errno != 0 {
+		return fmt.Errorf("load the image: %w", errno)
+	}
+	regs.RIP, regs.RSP = uint64(plan.Entry), uint64(plan.SP)
+	return nil
+}
+
+func (p *Process) loadELF(prog Program, size int64, rnd layoutRandom, top engine.GVA, regs *engine.Regs) error {
+	image, err := loader.Parse(prog.File, size)
+	if err != nil {
+		return err
+	}
+	bias, err := image.Place(rnd.exec)
+	if err != nil {
+		return err
+	}
+	if err := p.mapImage(image, bias, int(prog.File.Fd()), prog.Path); err != nil {
+		return err
+	}
+	p.Image, p.Bias = image, bias
+	p.AS.SetBrk(image.BrkStart(bias, rnd.brk))
+	entry, err := image.EntryAt(bias)
+	if err != nil {
+		return err
+	}
+	var interpBase engine.GVA
+	if !image.Static() {
+		if interpBase, entry, err = p.loadInterpreter(image.Interp, rnd); err != nil {
+			return err
+		}
+	}
+	prot := mm.ProtRead | mm.ProtWrite
+	if image.ExecStack {
+		prot |= mm.ProtExec
+	}
+	_, errno := p.AS.Map(mm.MapRequest{Addr: top - stackSize, Length: stackSize, Prot: prot, Fixed: true, Name: mm.StackName})
+	if errno != 0 {
+		return fmt.Errorf("map the stack: %w", errno)
+	}
+	if p.Stack, err = p.buildStack(prog, image, bias, interpBase, top); err != nil {
+		return err
+	}
+	if _, errno := p.AS.CopyOut(p.Stack.SP, p.Stack.Image); errno != 0 {
+		return fmt.Errorf("write the stack: %w", errno)
+	}
+	p.Stack.Image = nil
+	regs.RIP, regs.RSP = uint64(entry), uint64(p.Stack.SP)
+	return nil
+}
+
+func (p *Process) buildStack(prog Program, image *loader.Image, bias, interpBase, top engine.GVA) (*loader.Stack, error) {
+	hwcap, hwcap2 := p.Kernel.machine.HWCaps()
+	info := loader.Info{
+		Args: prog.Args, Env: prog.Env, ExecFn: prog.Path, Platform: "x86_64",
+		Auxv: loader.Auxv(loader.AuxInfo{
+			Image: image, Bias: bias, InterpBase: interpBase,
+			UID: p.creds.UID, EUID: p.creds.EUID, GID: p.creds.GID, EGID: p.creds.EGID,
+			HWCap: hwcap, HWCap2: hwcap2, MinSigStkSz: minSigStack(p.Kernel.machine.XSaveSize()),
+		}),
+	}
+	p.Kernel.Random(info.Random[:])
+	return loader.BuildStack(top, info)
+}
+
+// minSigStack is the least alternate stack that takes a signal frame: frame,
+// FP state, alignment and red zone.
+func minSigStack(xsave int) uint64 {
+	return uint64(linux.Size[linux.RTSigFrame]() + xsave + linux.FP_XSTATE_MAGIC2_SIZE + 64 + 16 + linux.RedZone)
+}
+
+// mapImage maps the segments of an ELF file; pages come from the page cache
+// as they are touched.
+func (p *Process) mapImage(image *loader.Image, bias engine.GVA, fd int, path string) error {
+	file, err := mm.NewFile(fd, path)
+	if err != nil {
+		return fmt.Errorf("map %s: %w", path, err)
+	}
+	defer file.Close()
+	for _, m := range image.Mappings(bias) {
+		r := mm.MapRequest{Addr: m.Start, Length: uint64(m.End - m.Start), Prot: mm.Prot(m.Prot), Fixed: true, NoReplace: true}
+		if m.File {
+			r.File, r.Offset = file, m.Offset
+		}
+		if _, errno := p.AS.Map(r); errno != 0 {
+			return fmt.Errorf("map %#x-%#x of %s: %w", m.Start, m.End, path, errno)
+		}
+		if m.Zero > 0 {
+			if _, errno := p.AS.CopyOut(m.End-engine.GVA(m.Zero), make([]byte, m.Zero)); errno != 0 {
+				return fmt.Errorf("clear the end of %#x-%#x of %s: %w", m.Start, m.End, path, errno)
+			}
+		}
+	}
+	return nil
+}
+
+// loadInterpreter maps the dynamic linker and returns its bias and entry.
+func (p *Process) loadInterpreter(path string, rnd layoutRandom) (base, entry engine.GVA, err error) {
+	fail := func(err error) (engine.GVA, engine.GVA, error) {
+		return 0, 0, fmt.Errorf("dynamic linker %s: %w; use a statically linked program, or a root directory (--root) that has it", path, err)
+	}
+	fd, errno := p.FS.OpenProgram(path)
+	if errno != 0 {
+		return fail(errno)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fail(err)
+	}
+	image, err := loader.ParseInterpreter(f, info.Size())
+	if err != nil {
+		return fail(err)
+	}
+	if image.PIE() {
+		// Like any mapping without a hint: find the room, then use it.
+		length := uint64(image.Hi - image.Lo)
+		at, errno := p.AS.Map(mm.MapRequest{Length: length})
+		if errno != 0 {
+			return fail(errno)
+		}
+		p.AS.Unmap(at, length)
+		base = at - image.Lo
+	}
+	if err := p.mapImage(image, base, fd, path); err != nil {
+		return fail(err)
+	}
+	entry, err = image.EntryAt(base)
+	return base, entry, err
+}
+
+func truncate(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
+
+func hostCreds() Creds {
+	ruid, euid, suid := unix.Getresuid()
+	rgid, egid, sgid := unix.Getresgid()
+	c := Creds{UID: uint32(ruid), EUID: uint32(euid), SUID: uint32(suid), FSUID: uint32(euid),
+		GID: uint32(rgid), EGID: uint32(egid), SGID: uint32(sgid), FSGID: uint32(egid)}
+	groups, _ := unix.Getgroups() // fails only for more groups than exist
+	for _, g := range groups {
+		c.Groups = append(c.Groups, uint32(g))
+	}
+	return c
+}
+
+func hostLimits() (l [linux.RLIM_NLIMITS]linux.Rlimit) {
+	for i := range l {
+		// Every Linux knows all of them.
+		_ = unix.Prlimit(0, i, nil, &l[i])
+	}
+	return l
+}

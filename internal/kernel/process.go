@@ -1,0 +1,166 @@
+package kernel
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"torov/internal/engine"
+	"torov/internal/linux"
+	"torov/internal/loader"
+	"torov/internal/mm"
+)
+
+// Process is an address space with what its threads share.
+type Process struct {
+	Kernel *Kernel
+	PID    int
+	Parent int // parent's process id as the program sees it
+	AS     *mm.AddressSpace
+	Files  *FileTable
+	FS     *FileSystem
+
+	mu       sync.Mutex
+	threads  []*Thread
+	pending  sigqueue
+	actions  [linux.NumSignals + 1]linux.SigAction
+	exiting  bool
+	status   ExitStatus
+	limits   [linux.RLIM_NLIMITS]linux.Rlimit
+	creds    Creds
+	dumpable int
+
+	// What the program was started as, for /proc and debuggers.
+	Exe   string
+	Args  []string
+	Env   []string
+	Image *loader.Image // nil for a flat image
+	Bias  engine.GVA
+	Stack *loader.Stack
+	Comm  atomic.Pointer[string]
+	Start int64 // CLOCK_BOOTTIME in nanoseconds
+
+	timers timers
+}
+
+// Creds are user and group ids.
+type Creds struct {
+	UID, EUID, SUID, FSUID uint32
+	GID, EGID, SGID, FSGID uint32
+	Groups                 []uint32
+}
+
+// Creds returns the process's credentials.
+func (p *Process) Creds() Creds {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.creds
+}
+
+// SetCreds replaces the credentials; what may change is checked by the caller.
+func (p *Process) SetCreds(c Creds) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.creds = c
+}
+
+// Dumpable is PR_GET_DUMPABLE.
+func (p *Process) Dumpable() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dumpable
+}
+
+// SetDumpable is PR_SET_DUMPABLE.
+func (p *Process) SetDumpable(v int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dumpable = v
+}
+
+// Limit returns a resource limit of getrlimit(2).
+func (p *Process) Limit(resource int) linux.Rlimit {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limits[resource]
+}
+
+// SetLimit replaces a resource limit.
+func (p *Process) SetLimit(resource int, l linux.Rlimit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limits[resource] = l
+}
+
+// Threads returns the living threads, oldest first.
+func (p *Process) Threads() []*Thread {
+	p.Kernel.mu.Lock()
+	defer p.Kernel.mu.Unlock()
+	return append([]*Thread(nil), p.threads...)
+}
+
+// Leader returns the oldest living thread, or nil.
+func (p *Process) Leader() *Thread {
+	if ts := p.Threads(); len(ts) > 0 {
+		return ts[0]
+	}
+	return nil
+}
+
+// Exit ends all threads, as exit_group(2). The first caller's status counts.
+func (p *Process) Exit(status ExitStatus) {
+	p.mu.Lock()
+	if !p.exiting {
+		p.exiting, p.status = true, status
+	}
+	p.mu.Unlock()
+	for _, t := range p.Threads() {
+		t.poke()
+	}
+}
+
+// Kill ends the process as by a fatal signal.
+func (p *Process) Kill(sig linux.Signal) { p.Exit(ExitStatus{Signal: sig}) }
+
+func (p *Process) isExiting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exiting
+}
+
+// remove takes a thread out; the last one takes the process with it.
+func (p *Process) remove(t *Thread) {
+	k := p.Kernel
+	k.mu.Lock()
+	delete(k.threads, t.TID)
+	for i := range p.threads {
+		if p.threads[i] == t {
+			p.threads = append(p.threads[:i], p.threads[i+1:]...)
+			break
+		}
+	}
+	last := len(p.threads) == 0
+	if last {
+		delete(k.procs, p.PID)
+	}
+	k.mu.Unlock()
+	if !last {
+		return
+	}
+	p.mu.Lock()
+	if !p.exiting {
+		p.exiting, p.status = true, t.status
+	}
+	status := p.status
+	p.mu.Unlock()
+	p.timers.stop()
+	p.Files.CloseAll()
+	if tr := k.currentTracer(); tr != nil {
+		tr.ProcessExit(p, status)
+	}
+	k.doneOnce.Do(func() {
+		k.mu.Lock()
+		k.status = status
+		k.mu.Unlock()
+		close(k.done)
+	})
+}

@@ -1,0 +1,5 @@
+package kernel
+
+type timers struct{}
+
+func (*timers) stop() {}

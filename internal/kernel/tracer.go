@@ -1,0 +1,73 @@
+package kernel
+
+import (
+	"torov/internal/engine"
+	"torov/internal/linux"
+)
+
+// EventKind says what happened to a traced thread.
+type EventKind uint8
+
+const (
+	EventStart         EventKind = iota // a new thread, before its first instruction
+	EventPause                          // Pause was asked for
+	EventBreakpoint                     // an INT3; RIP is at it
+	EventStep                           // a single step ended
+	EventDebugRegister                  // Event.DR6 says which
+	EventGuard                          // an access to a guarded page at Event.Addr, not yet done
+	EventSignal                         // Event.Info is about to be delivered
+	EventSyscallEntry                   // OrigRAX is the number, RAX is -ENOSYS
+	EventSyscallReturn                  // RAX is the result
+	EventThreadExit                     // the thread is about to end
+)
+
+// Event is something a tracer may want to know. The thread stands still until
+// the tracer's method returns.
+type Event struct {
+	Kind   EventKind
+	DR6    uint64
+	Addr   engine.GVA
+	Write  bool // EventGuard
+	Info   linux.SigInfo
+	Status ExitStatus // EventThreadExit
+}
+
+// Tracer is a debugger as the kernel sees it. Event is called on the thread's
+// own goroutine, with the thread out of the guest and its registers valid, and
+// may block for as long as it likes; it must return when the process exits
+// (see Thread.Dying).
+type Tracer interface {
+	// Event returns the signal to deliver for EventSignal, changed or not;
+	// its number 0 discards the signal. The result of other events is not
+	// looked at.
+	Event(t *Thread, e Event) linux.SigInfo
+	// WantsSyscalls reports whether EventSyscallEntry and EventSyscallReturn
+	// are wanted for a number. It is called for every system call.
+	WantsSyscalls(t *Thread, nr uint64) bool
+	// ProcessExit is called when the last thread of a process has ended.
+	ProcessExit(p *Process, status ExitStatus)
+}
+
+// SetTracer installs a tracer, or none.
+func (k *Kernel) SetTracer(tr Tracer) {
+	if tr == nil {
+		k.tracer.Store(nil)
+		return
+	}
+	k.tracer.Store(&tr)
+}
+
+func (k *Kernel) currentTracer() Tracer {
+	if p := k.tracer.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// trace reports an event if anybody listens.
+func (t *Thread) trace(e Event) linux.SigInfo {
+	if tr := t.Proc.Kernel.currentTracer(); tr != nil {
+		return tr.Event(t, e)
+	}
+	return e.Info
+}

@@ -1,0 +1,124 @@
+package kernel
+
+import (
+	"encoding/binary"
+
+	"torov/internal/engine"
+	"torov/internal/linux"
+	"torov/internal/mm"
+)
+
+// exception turns an exception of the processor into what Linux makes of it
+// (arch/x86/kernel/traps.c, arch/x86/mm/fault.c).
+func (t *Thread) exception(e engine.Exit) {
+	r := t.Regs()
+	if e.Vector == engine.VectorPF {
+		t.pageFault(e)
+		return
+	}
+	t.fault = faultState{vector: uint64(e.Vector), code: e.ErrorCode, cr2: t.fault.cr2}
+	switch e.Vector {
+	case engine.VectorDE:
+		t.Force(linux.FaultInfo(linux.SIGFPE, linux.FPE_INTDIV, r.RIP))
+	case engine.VectorDB:
+		t.Force(linux.FaultInfo(linux.SIGTRAP, linux.TRAP_TRACE, r.RIP))
+	case engine.VectorBP:
+		t.Force(linux.KernelInfo(linux.SIGTRAP))
+	case engine.VectorUD:
+		t.invalidOpcode()
+	case engine.VectorGP:
+		if t.Kernel().cfg.HaltEnds && t.codeAt(r.RIP, 0xf4) {
+			t.Proc.Exit(ExitStatus{})
+			return
+		}
+		t.Force(linux.KernelInfo(linux.SIGSEGV))
+	case engine.VectorNP, engine.VectorSS:
+		t.Force(linux.KernelInfo(linux.SIGBUS))
+	case engine.VectorAC:
+		t.Force(linux.FaultInfo(linux.SIGBUS, linux.BUS_ADRALN, 0))
+	case engine.VectorMF, engine.VectorXM:
+		t.Force(linux.FaultInfo(linux.SIGFPE, t.mathCode(e.Vector), r.RIP))
+	default:
+		t.Force(linux.KernelInfo(linux.SIGSEGV))
+	}
+}
+
+func (t *Thread) codeAt(rip uint64, want ...byte) bool {
+	got := make([]byte, len(want))
+	if _, errno := t.Proc.AS.CopyIn(got, engine.GVA(rip)); errno != 0 {
+		return false
+	}
+	return string(got) == string(want)
+}
+
+// invalidOpcode is #UD. Some KVMs raise it for INT n too, which is #GP on a
+// processor.
+func (t *Thread) invalidOpcode() {
+	rip := t.Regs().RIP
+	if t.codeAt(rip, 0xcd) {
+		t.Force(linux.KernelInfo(linux.SIGSEGV))
+		return
+	}
+	t.Force(linux.FaultInfo(linux.SIGILL, linux.ILL_ILLOPN, rip))
+}
+
+func (t *Thread) pageFault(e engine.Exit) {
+	acc := mm.AccessOf(e.ErrorCode)
+	switch t.Proc.AS.Fault(e.Addr, acc) {
+	case mm.FaultNone:
+	case mm.FaultMapErr:
+		t.segv(e, linux.SIGSEGV, linux.SEGV_MAPERR)
+	case mm.FaultAccErr:
+		t.segv(e, linux.SIGSEGV, linux.SEGV_ACCERR)
+	case mm.FaultBus:
+		t.segv(e, linux.SIGBUS, linux.BUS_ADRERR)
+	case mm.FaultNoMemory:
+		t.Kernel().Logf("the program needs more than its %d MiB of memory and is killed; give it more with --memory",
+			t.Kernel().machine.Memory().Limit()>>20)
+		t.Proc.Kill(linux.SIGKILL)
+	case mm.FaultGuard:
+		t.trace(Event{Kind: EventGuard, Addr: e.Addr, Write: acc == mm.AccessWrite})
+	}
+}
+
+func (t *Thread) segv(e engine.Exit, sig linux.Signal, code int32) {
+	t.fault = faultState{vector: engine.VectorPF, code: e.ErrorCode, cr2: uint64(e.Addr)}
+	t.Force(linux.FaultInfo(sig, code, uint64(e.Addr)))
+}
+
+// breakpoint is an INT3 with the tracer listening: its own or the program's.
+func (t *Thread) breakpoint() {
+	r := t.Regs()
+	if inserted, genuine := t.Proc.AS.HasBreakpoint(engine.GVA(r.RIP)); inserted && !genuine {
+		t.trace(Event{Kind: EventBreakpoint})
+		return
+	}
+	r.RIP++
+	t.fault = faultState{vector: engine.VectorBP, cr2: t.fault.cr2}
+	t.Force(linux.KernelInfo(linux.SIGTRAP))
+}
+
+// mathCode says which floating-point exception it was: the lowest unmasked bit
+// of the status word (x87) or MXCSR (SSE), see fpu__exception_code.
+func (t *Thread) mathCode(vector uint8) int32 {
+	image, err := t.CPU.XSave()
+	if err != nil {
+		return linux.FPE_FLTUNK
+	}
+	var flags uint16
+	if vector == engine.VectorMF {
+		flags = binary.LittleEndian.Uint16(image[2:]) &^ binary.LittleEndian.Uint16(image[0:])
+	} else {
+		mxcsr := binary.LittleEndian.Uint32(image[24:])
+		flags = uint16(mxcsr &^ (mxcsr >> 7))
+	}
+	for _, c := range []struct {
+		bit  uint16
+		code int32
+	}{{1 << 0, linux.FPE_FLTINV}, {1 << 2, linux.FPE_FLTDIV}, {1 << 3, linux.FPE_FLTOVF}, {1<<4 | 1<<1, linux.FPE_FLTUND}, {1 << 5, linux.FPE_FLTRES}} {
+		if flags&c.bit != 0 {
+			return c.code
+		}
+	}
+	return linux.FPE_FLTUNK
+}

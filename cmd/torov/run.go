@@ -268,7 +268,7 @@ func (s *setup) run() (kernel.ExitStatus, error) {
 		Root: s.root, Cwd: s.cwd, Mounts: s.mounts, PID: s.pid, Randomize: s.randomize, HaltEnds: s.flat != nil,
 		Random: func(b []byte) { _, _ = rand.Read(b) }, // never fails, says its documentation
 	})
-	debugger, err := s.debugger(k)
+	debugger, err := s.debugger(k, log)
 	if err != nil {
 		return none, err
 	}

@@ -212,6 +212,9 @@ type Machine interface {
 	XFeatures() uint64
 	// XSaveSize is the size in bytes of an XSave image with those features.
 	XSaveSize() int
+	// XSaveOffset returns where a component (the number of its XCR0 bit) lies
+	// in an XSave image, 0 if the image does not have it.
+	XSaveOffset(component int) int
 	// HWCaps returns AT_HWCAP and AT_HWCAP2 for the auxiliary vector.
 	HWCaps() (hwcap, hwcap2 uint64)
 	// DebugCaps probes, once and only when asked, what debugging offers.

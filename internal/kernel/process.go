@@ -116,6 +116,9 @@ func (p *Process) Exit(status ExitStatus) {
 	for _, t := range p.Threads() {
 		t.poke()
 	}
+	if tr := p.Kernel.currentTracer(); tr != nil {
+		tr.Exiting(p)
+	}
 }
 
 // Kill ends the process as by a fatal signal.

@@ -44,6 +44,9 @@ type Tracer interface {
 	// WantsSyscalls reports whether EventSyscallEntry and EventSyscallReturn
 	// are wanted for a number. It is called for every system call.
 	WantsSyscalls(t *Thread, nr uint64) bool
+	// Exiting is called, from any goroutine, when a process begins to end:
+	// events that block must return.
+	Exiting(p *Process)
 	// ProcessExit is called when the last thread of a process has ended.
 	ProcessExit(p *Process, status ExitStatus)
 }

@@ -12,6 +12,7 @@ import (
 type features struct {
 	xcr0          uint64
 	xsaveSize     int
+	xsaveOffsets  [64]int
 	xsave         bool
 	fsgsbase      bool
 	hwcap, hwcap2 uint64
@@ -77,7 +78,7 @@ func adjustCPUID(entries []kvm.CPUIDEntry) features {
 	if f.fsgsbase {
 		f.hwcap2 |= hwcap2FSGSBase
 	}
-	f.xsaveSize = xsaveSize(entries, f)
+	f.layout(entries)
 	return f
 }
 
@@ -85,17 +86,17 @@ func hasLeaf(entries []kvm.CPUIDEntry, function uint32) bool {
 	return slices.ContainsFunc(entries, func(e kvm.CPUIDEntry) bool { return e.Function == function && e.EAX != 0 })
 }
 
-// xsaveSize is the length of the standard-format image (SDM volume 1, 13.4.3):
-// leaf 0xd gives size and offset of each component.
-func xsaveSize(entries []kvm.CPUIDEntry, f features) int {
+// layout computes the standard-format image (SDM volume 1, 13.4.3): leaf 0xd
+// gives size and offset of each component, which differ between processors.
+func (f *features) layout(entries []kvm.CPUIDEntry) {
 	if f.xcr0 == 0 {
-		return fxsaveOnlyMinimum
+		return
 	}
-	size := legacyXSaveSize
+	f.xsaveSize = legacyXSaveSize
 	for _, e := range entries {
 		if e.Function == leafXSave && e.Index >= 2 && e.Index < 64 && f.xcr0>>e.Index&1 != 0 {
-			size = max(size, int(e.EBX+e.EAX))
+			f.xsaveOffsets[e.Index] = int(e.EBX)
+			f.xsaveSize = min(max(f.xsaveSize, int(e.EBX+e.EAX)), kvm.XSaveSize)
 		}
 	}
-	return min(size, kvm.XSaveSize)
 }

@@ -156,6 +156,9 @@ func (m *Machine) XFeatures() uint64 { return m.feat.xcr0 }
 // XSaveSize implements engine.Machine.
 func (m *Machine) XSaveSize() int { return m.feat.xsaveSize }
 
+// XSaveOffset implements engine.Machine.
+func (m *Machine) XSaveOffset(component int) int { return m.feat.xsaveOffsets[component&63] }
+
 // HWCaps implements engine.Machine.
 func (m *Machine) HWCaps() (hwcap, hwcap2 uint64) { return m.feat.hwcap, m.feat.hwcap2 }
 

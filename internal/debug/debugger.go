@@ -1,0 +1,251 @@
+// Package debug is the debugger core: it joins engine, kernel and rsp. It
+// decides when threads stop and go on, keeps breakpoints and watchpoints, and
+// answers what a client asks about the program.
+//
+// It may import kernel, mm, engine, linux and rsp. It must not import any
+// engine implementation, config or syscalls.
+//
+// All state is under one mutex. A thread with an event stands in
+// Debugger.Event, on its own goroutine, and waits there on the condition
+// variable; every change that may concern a waiting thread broadcasts.
+package debug
+
+import (
+	"fmt"
+	"sync"
+
+	"torov/internal/engine"
+	"torov/internal/kernel"
+	"torov/internal/linux"
+	"torov/rsp"
+)
+
+// idBase is added to the program's process and thread numbers for clients.
+// Debuggers look a process up on the machine they run on, where torov's own
+// numbers mean other programs; no Linux host has numbers this high
+// (PID_MAX_LIMIT).
+const idBase = 1 << 22
+
+// runState is the program's, as the client sees it.
+type runState uint8
+
+const (
+	running  runState = iota
+	stopping          // an event came; the other threads are being stopped
+	stopped
+	exited
+)
+
+// Options say how the debugger starts.
+type Options struct {
+	// Hold keeps the program before its first instruction until a client
+	// connects.
+	Hold bool
+}
+
+// Debugger debugs the processes of one kernel. It implements kernel.Tracer.
+type Debugger struct {
+	kernel  *kernel.Kernel
+	machine engine.Machine
+	caps    func() engine.DebugCaps
+	layout  registerLayout
+
+	mu        sync.Mutex
+	cond      sync.Cond
+	state     runState
+	attached  bool // a client is connected, or the program is held for one
+	threads   map[*kernel.Thread]*thread
+	order     []*thread
+	current   *kernel.Process
+	queue     []rsp.Stop // events of the stop in progress
+	stops     chan rsp.Stop
+	attaching bool     // Attach waits for the stop and reports it
+	frozen    *thread  // runs alone, on the debugger's account
+	last      rsp.Stop // why the program stands
+
+	breakpoints map[breakpointKey]*breakpoint
+	watches     []*watch
+	armed       []armedRegister
+	pass        map[linux.Signal]bool
+	catch       catchSet
+	files       fileServer
+	allocated   map[rsp.Addr]uint64
+	over        chan struct{} // closed when the client has seen the end
+	overOnce    sync.Once
+}
+
+// thread is what the debugger knows of one thread.
+type thread struct {
+	t      *kernel.Thread
+	id     rsp.ThreadID
+	inside bool // in Event: neither in the guest nor in a system call
+	parked bool // waits for the client
+	held   bool // the client resumed others only
+
+	action   rsp.Action // how it was resumed
+	stepping bool       // the engine single-steps it
+	info     linux.SigInfo
+	silent   linux.Signal // sent by the client: deliver without asking
+	entered  bool         // stop at the first instruction of the handler
+	over     *stepOver    // steps over something on the debugger's account
+	catching bool         // at the entry of a caught call: report its return
+	stepOp   steppedOp
+}
+
+// New returns a debugger for a kernel; install it with Kernel.SetTracer before
+// the first process starts.
+func New(k *kernel.Kernel, opt Options) *Debugger {
+	m := k.Machine()
+	d := &Debugger{
+		kernel: k, machine: m, caps: m.DebugCaps, layout: newRegisterLayout(m),
+		attached: opt.Hold, threads: make(map[*kernel.Thread]*thread), stops: make(chan rsp.Stop, 64),
+		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), allocated: make(map[rsp.Addr]uint64),
+	}
+	d.cond.L = &d.mu
+	d.files.d = d
+	if opt.Hold {
+		d.state = stopping
+	}
+	return d
+}
+
+// Target describes the debugger's capabilities to an rsp.Server.
+func (d *Debugger) Target() *rsp.Target {
+	return &rsp.Target{
+		Registers: d, Memory: d, RunControl: d, Threads: d, Breakpoints: d,
+		Signals: d, SigInfo: d, Syscalls: d, Session: d, Process: d, Auxv: d, ExecFile: d, Libraries: d, Host: d,
+		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Files: &d.files, Events: d,
+	}
+}
+
+// Over is closed when a client has been told that the program ended and has
+// gone, or when none is connected by then.
+func (d *Debugger) Over() <-chan struct{} { return d.over }
+
+func clientID(t *kernel.Thread) rsp.ThreadID {
+	return rsp.ThreadID{PID: rsp.PID(idBase + t.Proc.PID), TID: rsp.TID(idBase + t.TID)}
+}
+
+// process returns the process a client means; 0 and -1 are the one there is.
+func (d *Debugger) process(p rsp.PID) (*kernel.Process, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.current == nil || d.state == exited {
+		return nil, rsp.ErrNoProcess
+	}
+	if p > 0 && int(p) != idBase+d.current.PID {
+		return nil, fmt.Errorf("process %d: %w", p, rsp.ErrNoProcess)
+	}
+	return d.current, nil
+}
+
+// find returns the thread a client means; wildcards are the first one.
+func (d *Debugger) find(id rsp.ThreadID) (*thread, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, th := range d.order {
+		if id.Matches(th.id) {
+			return th, nil
+		}
+	}
+	return nil, fmt.Errorf("thread %s: %w", id, rsp.ErrNoProcess)
+}
+
+// quiet finds a thread whose registers can be looked at.
+func (d *Debugger) quiet(id rsp.ThreadID) (*thread, error) {
+	th, err := d.find(id)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !th.inside {
+		return nil, fmt.Errorf("thread %s is running", id)
+	}
+	return th, nil
+}
+
+// Threads implements rsp.Threads.
+func (d *Debugger) Threads() []rsp.ThreadInfo {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make([]rsp.ThreadInfo, 0, len(d.order))
+	for i, th := range d.order {
+		info := rsp.ThreadInfo{ID: th.id, Name: th.t.Comm(), Core: i, Running: !th.parked}
+		if what := th.t.Waiting(); what != "" {
+			info.Extra = "blocked in " + what
+		}
+		out = append(out, info)
+	}
+	return out
+}
+
+// Alive implements rsp.Threads.
+func (d *Debugger) Alive(id rsp.ThreadID) bool {
+	_, err := d.find(id)
+	return err == nil
+}
+
+// Connected implements rsp.Session.
+func (d *Debugger) Connected() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.attached = true
+	d.pass = nil
+	d.catch = catchSet{}
+}
+
+// Disconnected implements rsp.Session: a client that vanishes leaves the
+// program running, as gdbserver does for a program it attached to.
+func (d *Debugger) Disconnected(launched bool) rsp.Disconnect {
+	d.mu.Lock()
+	ended := d.state == exited
+	d.mu.Unlock()
+	if ended {
+		d.finish()
+	}
+	return rsp.DisconnectDetach
+}
+
+func (d *Debugger) finish() { d.overOnce.Do(func() { close(d.over) }) }
+
+// Kill implements rsp.Process.
+func (d *Debugger) Kill(p rsp.PID) error {
+	proc, err := d.process(p)
+	if err != nil {
+		d.finish()
+		return nil // dead already
+	}
+	d.mu.Lock()
+	d.attached = false // no event is sent for it
+	d.mu.Unlock()
+	proc.Kill(linux.SIGKILL)
+	return nil
+}
+
+// Detach implements rsp.Process. With stay the program remains stopped.
+func (d *Debugger) Detach(p rsp.PID, stay bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if stay {
+		return nil
+	}
+	d.attached = false
+	d.catch, d.pass = catchSet{}, nil
+	if d.state == exited {
+		d.finish()
+		return nil
+	}
+	d.queue = nil
+	for _, th := range d.order {
+		th.action = rsp.Action{Kind: rsp.Continue}
+		if th.info.Signo != 0 && th.parked {
+			// What the client was told of and did not decide is delivered.
+			th.action.Signal = rsp.Signal(th.pendingSignal())
+		}
+		th.parked, th.held = false, false
+	}
+	d.state = running
+	d.cond.Broadcast()
+	return nil
+}

@@ -1,0 +1,70 @@
+// Package rsp is a server for the GDB remote serial protocol: the part of a
+// debugger that lives next to the program. It speaks to GDB, LLDB and Delve.
+// It knows packets and sessions and nothing of what is being debugged, which
+// may be a virtual machine, an emulator or a process.
+//
+// The package imports only the standard library (and its own sub-packages
+// agent, the bytecode of breakpoint conditions, and amd64, register tables),
+// and must not import anything else.
+//
+// # Using it
+//
+// Describe the debuggee by a [Target], a struct of small interfaces in which
+// nil means "not offered", and serve it:
+//
+//	l, err := rsp.Listen(":1234")
+//	if err != nil { … }
+//	srv := &rsp.Server{Target: &rsp.Target{
+//		Registers:  vm,
+//		Memory:     vm,
+//		RunControl: vm,
+//		Threads:    vm,
+//		Breakpoints: vm,
+//	}}
+//	err = srv.Serve(ctx, l)
+//
+// What the server tells a client it can do follows from which fields are set.
+// Search, checksums, register save and restore, thread XML and the like need
+// no capability of their own: the server builds them from the four required
+// ones. The package internal/toy is a complete debuggee, and the package
+// example runs it.
+//
+// # Concurrency
+//
+// The server calls the methods of a Target from one goroutine, one at a time.
+// [RunControl.Resume] returns at once; the stop arrives on the channel of
+// [RunControl.Stops]. Between Resume and the stop the server calls only
+// [RunControl.Interrupt], and RunControl.Attach if the client vanishes; with
+// non-stop mode on ([NonStop]) it may call any method while threads run. The
+// target may send on the channel from any goroutine, also from within a method
+// the server has called and with locks held: another goroutine receives.
+//
+// # Stops
+//
+// In all-stop mode each Resume is answered by exactly one [Stop]. The debuggee
+// stops as a whole and then sends the event that made it stop. If several
+// threads had events, the others are in [Stop.Also]; the server keeps them.
+// When the client resumes a thread that has a kept event, the server asks
+// [RunControl.Valid] whether the event still holds; if so it reports it without
+// resuming anything.
+//
+// A stop for a signal is made before the signal is delivered; the Action of
+// the next Resume says what the thread really gets.
+//
+// # When the client goes away
+//
+// A client that detaches or kills says so, and [Process] is told. One that
+// vanishes leaves the choice to [Session.Disconnected]. In every case the
+// server first removes the breakpoints the client had inserted.
+//
+// # Errors
+//
+// A capability's error goes to the client in the form it understands: with
+// its text where possible, as a number otherwise. Only the text of the error
+// is shown, so it should be a sentence a person can act upon. [ErrUnsupported]
+// means the empty reply. A [syscall.Errno] anywhere in the chain becomes the
+// number. No error of a capability ends the session.
+//
+// Nothing that a client sends makes the server panic, or allocate more than a
+// small multiple of the packet size.
+package rsp

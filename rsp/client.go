@@ -1,6 +1,9 @@
 package rsp
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // clientKind is which debugger is at the other end. It decides only what no
 // negotiation covers; everything else follows from the features a client
@@ -117,6 +120,7 @@ var features = []feature{
 	{"exec-events+", event(EventExec)},
 	{"no-resumed+", event(EventNoResumed)},
 	{"QThreadEvents+", func(s *session) bool { return s.supportedEvents()&EventThread != 0 }},
+	{fmt.Sprintf("QThreadOptions=%x", cloneOption), func(s *session) bool { return s.supportedEvents()&EventClone != 0 }},
 	{"ConditionalBreakpoints+", offers(func(t *Target) bool {
 		return t.Breakpoints != nil && t.Breakpoints.BreakpointCaps().Conditions
 	})},

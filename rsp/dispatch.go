@@ -8,21 +8,26 @@ import (
 
 // handler answers one packet. The reply is ready for the wire except for
 // framing. A nil reply with a nil error means that the answer comes later, or
-// that there is none. ErrUnsupported gives the empty reply.
+// that there is none. The error errEmpty gives the empty reply.
 type handler func(s *session, a *args) ([]byte, error)
 
 // packetTable maps packet names to handlers. Every family of packets has one,
 // in the file that holds its handlers.
 type packetTable map[string]handler
 
-// packets is all of them.
-var packets = sync.OnceValue(func() packetTable {
-	all := packetTable{}
-	for _, family := range []packetTable{
+// families is all of them.
+func families() []packetTable {
+	return []packetTable{
 		sessionPackets, processPackets, runPackets, nonStopPackets, threadPackets, registerPackets,
 		memoryPackets, breakpointPackets, signalPackets, programPackets, filePackets, monitorPackets,
 		lldbPackets, lldbThreadPackets,
-	} {
+	}
+}
+
+// packets is what they hold.
+var packets = sync.OnceValue(func() packetTable {
+	all := packetTable{}
+	for _, family := range families() {
 		for name, h := range family {
 			all[name] = h
 		}
@@ -69,11 +74,27 @@ func (s *session) dispatch(payload []byte) {
 	}
 	reply, err := h(s, &args{rest: rest})
 	switch {
+	case err == errEmpty, errors.Is(err, ErrUnsupported) && !s.known[name] && !announced[name]:
+		s.reply(nil)
+		return
 	case err != nil:
 		s.reply(s.errorReply(name, err))
 	case reply != nil:
 		s.reply(reply)
 	}
+	s.known[name] = true
+}
+
+// errEmpty is a handler's way to ask for the empty reply: the packet is not
+// served.
+var errEmpty = errors.New("packet not served")
+
+// announced are the packets whose existence qSupported has told the client
+// about. They must never get the empty reply, nor must any packet that has got
+// another one before: GDB then gives up the connection.
+var announced = map[string]bool{
+	"qXfer": true, "vCont": true, "QPassSignals": true, "QProgramSignals": true, "QCatchSyscalls": true, "QNonStop": true,
+	"QThreadEvents": true, "QThreadOptions": true, "b": true, "Z": true, "z": true,
 }
 
 // ok is the reply of a packet that has nothing to tell.
@@ -91,9 +112,6 @@ func done(err error) ([]byte, error) {
 // are not understood everywhere: GDB before 16 takes them for data in the
 // answers to some packets.
 func (s *session) errorReply(name string, err error) []byte {
-	if errors.Is(err, ErrUnsupported) {
-		return nil
-	}
 	code := errorNumber(err)
 	number := []byte{'E', hexDigits[code>>4], hexDigits[code&15]}
 	switch {

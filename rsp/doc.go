@@ -24,17 +24,30 @@
 //	err = srv.Serve(ctx, l)
 //
 // What the server tells a client it can do follows from which fields are set.
-// Search, checksums, register save and restore, thread XML and the like need
+// Search, checksums, register save and restore, thread lists and the like need
 // no capability of their own: the server builds them from the four required
-// ones. The package internal/toy is a complete debuggee, and the package
-// example runs it.
+// ones. Package internal/toy is a complete debuggee; its command toygdb serves
+// it.
+//
+// A client is attached to the debuggee with its first packet: until then the
+// program runs undisturbed. One client is served at a time; another one that
+// connects meanwhile is told so.
+//
+// # Where things are
+//
+// Capabilities are declared in target.go (the list), run.go, stop.go, register.go,
+// memory.go, breakpoint.go, process.go, program.go and services.go. Packets are
+// parsed and answered in pkt_*.go, a file per family; each begins with a table
+// of names, and dispatch.go joins the tables. client.go holds what is announced
+// to whom. Framing is in frame.go (codec) and reader.go (input), the life of a
+// connection in server.go and session.go.
 //
 // # Concurrency
 //
 // The server calls the methods of a Target from one goroutine, one at a time.
 // [RunControl.Resume] returns at once; the stop arrives on the channel of
 // [RunControl.Stops]. Between Resume and the stop the server calls only
-// [RunControl.Interrupt], and RunControl.Attach if the client vanishes; with
+// [RunControl.Interrupt], or [RunControl.Attach] when the client goes away; with
 // non-stop mode on ([NonStop]) it may call any method while threads run. The
 // target may send on the channel from any goroutine, also from within a method
 // the server has called and with locks held: another goroutine receives.
@@ -63,7 +76,8 @@
 // its text where possible, as a number otherwise. Only the text of the error
 // is shown, so it should be a sentence a person can act upon. [ErrUnsupported]
 // means the empty reply. A [syscall.Errno] anywhere in the chain becomes the
-// number. No error of a capability ends the session.
+// number. No error of a capability ends the session. Files answers in errno
+// only.
 //
 // Nothing that a client sends makes the server panic, or allocate more than a
 // small multiple of the packet size.

@@ -153,6 +153,28 @@ func TestOSData(t *testing.T) {
 	}
 }
 
+// unsupported refuses everything.
+type unsupported struct{}
+
+func (unsupported) Auxv(rsp.PID) ([]byte, error) { return nil, rsp.ErrUnsupported }
+func (unsupported) TLSAddress(t rsp.ThreadID, offset uint64, _ rsp.Addr) (rsp.Addr, error) {
+	if offset == 1 {
+		return 7, nil
+	}
+	return 0, rsp.ErrUnsupported
+}
+
+func TestEmptyReplyNeverFollowsAnother(t *testing.T) {
+	s := start(t, toy.Counter(), func(t *rsp.Target) { t.Auxv, t.TLS = unsupported{}, unsupported{} })
+	if !strings.Contains(s.hello(), "qXfer:auxv:read+") {
+		t.Fatal("auxv was not announced")
+	}
+	s.fails("qXfer:auxv:read::0,10")
+	s.want("qGetTLSAddr:"+tid(0)+",0,0", "")
+	s.want("qGetTLSAddr:"+tid(0)+",1,0", "7")
+	s.fails("qGetTLSAddr:" + tid(0) + ",0,0")
+}
+
 func TestTLSAddress(t *testing.T) {
 	s := startGDB(t, toy.Counter())
 	s.want("qGetTLSAddr:"+tid(0)+",10,0", "403810")

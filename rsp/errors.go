@@ -7,8 +7,7 @@ import (
 )
 
 // ErrUnsupported is returned by a capability for a request that it never
-// serves. The client gets the empty reply and does not ask again, so return
-// it either always or never for a given kind of request.
+// serves. If possible the client gets the empty reply and does not ask again.
 var ErrUnsupported = errors.New("not supported")
 
 // ErrNoProcess is the answer to a question about a process or thread that does

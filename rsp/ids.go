@@ -7,6 +7,9 @@ import "fmt"
 type Addr uint64
 
 // PID is a process number as the client sees it: positive, at most 31 bits.
+// LLDB looks the number up in its own host's process table and takes what it
+// finds there for the debuggee, so it should be one that the host never uses
+// (on Linux, above 4194304).
 type PID int
 
 // TID is a thread number as the client sees it: positive, at most 31 bits,

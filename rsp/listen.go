@@ -14,11 +14,12 @@ import (
 //	HOST:PORT    TCP on that address; the debugger port is full control of
 //	             the program, so anything else must be asked for by name
 //	unix:PATH    a Unix socket that only its owner may use
-//	-            standard input and output, one session
+//	-            standard input and output, for one session; nothing else
+//	             may read or write them
 func Listen(addr string) (net.Listener, error) {
 	switch path, isUnix := strings.CutPrefix(addr, "unix:"); {
 	case addr == "-":
-		return newStdioListener(os.Stdin, os.Stdout), nil
+		return listenStdio()
 	case isUnix:
 		return listenUnix(path)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -217,6 +218,27 @@ func TestServeEndsWithTheContext(t *testing.T) {
 	if _, err := c.br.ReadByte(); err == nil {
 		t.Error("the connection stays open")
 	}
+}
+
+func TestServeOnStdio(t *testing.T) {
+	// GDB with the server as its child, at the other end of two pipes; one
+	// session is all there is.
+	gdb, err := exec.LookPath("gdb")
+	if err != nil {
+		t.Skipf("gdb is not installed: %v", err)
+	}
+	server := filepath.Join(t.TempDir(), "server")
+	if out, err := exec.Command("go", "build", "-o", server, "torov/rsp/internal/toy/toygdb").CombinedOutput(); err != nil {
+		t.Fatalf("building the server: %v\n%s", err, out)
+	}
+	cmd := exec.Command(gdb, "-nx", "-q", "-batch", "-ex", "set confirm off", "-ex", "target remote | "+server+" -listen -",
+		"-ex", "p $pc", "-ex", "continue")
+	cmd.Env = append(os.Environ(), "DEBUGINFOD_URLS=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("gdb: %v\n%s", err, out)
+	}
+	inOrder(t, string(out), "0x401000 <_start>", "exited with code 07")
 }
 
 func TestServeNeedsATarget(t *testing.T) {

@@ -36,7 +36,7 @@ func (s *session) place(a *args) (*Breakpoint, error) {
 		return nil, err
 	}
 	if s.t.Breakpoints == nil || kind >= numBreakpointKinds || s.refused[kind] {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	pid, err := s.pid()
 	b.PID = pid
@@ -53,13 +53,9 @@ func (s *session) insert(a *args) ([]byte, error) {
 		return nil, err
 	}
 	err = s.t.Breakpoints.InsertBreakpoint(b)
-	if errors.Is(err, ErrUnsupported) {
-		// The empty reply is for good, and must not follow another one.
-		if s.accepted[b.Kind] {
-			return nil, errors.New("the target cannot do that")
-		}
+	if errors.Is(err, ErrUnsupported) && !s.accepted[b.Kind] {
 		s.refused[b.Kind] = true
-		return nil, err
+		return nil, errEmpty
 	}
 	s.accepted[b.Kind] = true
 	if err != nil {

@@ -74,7 +74,7 @@ func (ft *fileTable) get(a *args) (File, int, error) {
 // hexadecimal.
 func (s *session) file(a *args) ([]byte, error) {
 	if s.t.Files == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.expect(':')
 	name := string(a.until(':'))
@@ -83,7 +83,7 @@ func (s *session) file(a *args) ([]byte, error) {
 	}
 	op := fileOperations[name]
 	if op == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	n, data, err := op(s, a)
 	switch {

@@ -9,20 +9,21 @@ import (
 // lldbPackets are questions of LLDB (and Delve) about the host, the process,
 // memory and registers.
 var lldbPackets = packetTable{
-	"qHostInfo":              (*session).hostInfo,
-	"qProcessInfo":           (*session).processInfo,
-	"qGDBServerVersion":      (*session).serverVersion,
-	"qMemoryRegionInfo":      (*session).memoryRegion,
-	"qWatchpointSupportInfo": (*session).watchpointInfo,
-	"qRegisterInfo":          (*session).registerInfo,
-	"_M":                     (*session).allocate,
-	"_m":                     (*session).deallocate,
+	"qHostInfo":                     (*session).hostInfo,
+	"qProcessInfo":                  (*session).processInfo,
+	"qGDBServerVersion":             (*session).serverVersion,
+	"qMemoryRegionInfo":             (*session).memoryRegion,
+	"qWatchpointSupportInfo":        (*session).watchpointInfo,
+	"qRegisterInfo":                 (*session).registerInfo,
+	"qSupportsDetachAndStayStopped": (*session).staysStopped,
+	"_M":                            (*session).allocate,
+	"_m":                            (*session).deallocate,
 }
 
 // hostInfo: qHostInfo.
 func (s *session) hostInfo(*args) ([]byte, error) {
 	if s.t.Host == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	h := s.t.Host.HostInfo()
 	p := fmt.Appendf(nil, "triple:%s;ptrsize:8;endian:little;ostype:linux;watchpoint_exceptions_received:after;",
@@ -42,7 +43,7 @@ func (s *session) hostInfo(*args) ([]byte, error) {
 // processInfo: qProcessInfo, numbers in hexadecimal.
 func (s *session) processInfo(*args) ([]byte, error) {
 	if s.t.Host == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	pid, err := s.pid()
 	if err != nil {
@@ -64,7 +65,7 @@ func (s *session) processInfo(*args) ([]byte, error) {
 // serverVersion: qGDBServerVersion.
 func (s *session) serverVersion(*args) ([]byte, error) {
 	if s.srv.Name == "" {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	return fmt.Appendf(nil, "name:%s;version:%s;", text(s.srv.Name), text(s.srv.Version)), nil
 }
@@ -72,7 +73,7 @@ func (s *session) serverVersion(*args) ([]byte, error) {
 // memoryRegion: qMemoryRegionInfo:addr. A gap has a size but no permissions.
 func (s *session) memoryRegion(a *args) ([]byte, error) {
 	if s.t.MemoryRegions == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	if a.empty() {
 		return replyOK, nil // asked whether the packet exists
@@ -110,13 +111,22 @@ func (s *session) memoryRegion(a *args) ([]byte, error) {
 // watchpointInfo: qWatchpointSupportInfo.
 func (s *session) watchpointInfo(*args) ([]byte, error) {
 	if s.t.Breakpoints == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	n := s.t.Breakpoints.BreakpointCaps().Watchpoints
 	if n == 0 {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	return fmt.Appendf(nil, "num:%d;", n), nil
+}
+
+// staysStopped: qSupportsDetachAndStayStopped asks for D1, which only a target
+// that knows of detaching can honour.
+func (s *session) staysStopped(*args) ([]byte, error) {
+	if s.t.Process == nil {
+		return nil, errEmpty
+	}
+	return replyOK, nil
 }
 
 // registerInfo: qRegisterInfoN describes register N. It is what Delve and old
@@ -124,7 +134,7 @@ func (s *session) watchpointInfo(*args) ([]byte, error) {
 // numbered from 0 without gaps: the list ends at the first error.
 func (s *session) registerInfo(a *args) ([]byte, error) {
 	if len(s.regs) == 0 || s.regs[len(s.regs)-1].Num != len(s.regs)-1 {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	n := a.size(1 << 20)
 	if err := a.done(); err != nil {
@@ -178,7 +188,7 @@ func (s *session) registerSet(r *Register) string {
 // allocate: _Msize,permissions.
 func (s *session) allocate(a *args) ([]byte, error) {
 	if s.t.Allocator == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	size := a.hex()
 	a.expect(',')
@@ -211,7 +221,7 @@ func (s *session) allocate(a *args) ([]byte, error) {
 // deallocate: _maddr.
 func (s *session) deallocate(a *args) ([]byte, error) {
 	if s.t.Allocator == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	addr := a.addr()
 	if err := a.done(); err != nil {

@@ -187,7 +187,7 @@ func (s *session) checksum(a *args) ([]byte, error) {
 func (s *session) search(a *args) ([]byte, error) {
 	a.expect(':')
 	if string(a.until(':')) != "memory" {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	addr := a.addr()
 	a.expect(';')

@@ -11,7 +11,7 @@ var monitorPackets = packetTable{
 // once, in O packets, because a command may take a while.
 func (s *session) monitor(a *args) ([]byte, error) {
 	if s.t.Monitor == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.expect(',')
 	line := string(a.hexRest())

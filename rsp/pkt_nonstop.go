@@ -22,15 +22,18 @@ func (s *session) setNonStop(a *args) ([]byte, error) {
 		return nil, err
 	}
 	if s.t.NonStop == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	if on == s.nonStop {
 		return replyOK, nil
 	}
 	if s.nonStop {
+		// What the client has not been told of stays to be told.
+		rest := s.notified[min(1, len(s.notified)):]
 		if err := s.attach(); err != nil {
 			return nil, err
 		}
+		s.kept = rest
 	}
 	if err := s.t.NonStop.SetNonStop(on); err != nil {
 		return nil, err
@@ -77,8 +80,8 @@ func (s *session) nextNotified(a *args) ([]byte, error) {
 // reportAll answers `?` in non-stop mode: the first stopped thread, the others
 // with vStopped.
 func (s *session) reportAll() ([]byte, error) {
-	fresh := s.notified
-	s.notified = nil
+	fresh := append(s.notified, s.kept...)
+	s.notified, s.kept = nil, nil
 	for _, t := range s.threads() {
 		if t.Running {
 			continue

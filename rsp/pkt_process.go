@@ -80,13 +80,17 @@ func (s *session) left(pid PID) {
 
 // killAll: k. LLDB and Delve wait for an answer, GDB does not mind one.
 func (s *session) killAll(*args) ([]byte, error) {
+	if s.running {
+		if err := s.attach(); err != nil {
+			return nil, err
+		}
+	}
 	for _, pid := range s.pids() {
 		if err := s.kill(pid); err != nil {
 			return nil, err
 		}
 		s.left(pid)
 	}
-	s.running = false
 	s.closing = !s.extended
 	return fmt.Appendf(nil, "X%02x", s.toClient(SIGKILL)), nil
 }
@@ -114,7 +118,7 @@ func (s *session) killOne(a *args) ([]byte, error) {
 func launchOption(set func(l *Launch, a *args)) handler {
 	return func(s *session, a *args) ([]byte, error) {
 		if s.t.Launcher == nil {
-			return nil, ErrUnsupported
+			return nil, errEmpty
 		}
 		a.accept(':')
 		l := s.launch
@@ -151,7 +155,7 @@ func resetEnv(l *Launch, _ *args) { l.Env = []EnvChange{{Reset: true}} }
 // runPacket: vRun;path[;argument]..., all hexadecimal.
 func (s *session) runPacket(a *args) ([]byte, error) {
 	if s.t.Launcher == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.expect(';')
 	l := s.launch
@@ -168,7 +172,7 @@ func (s *session) runPacket(a *args) ([]byte, error) {
 // restart: R starts the last program again. It has no reply.
 func (s *session) restart(*args) ([]byte, error) {
 	if s.t.Launcher == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	if _, err := s.start(s.launch); err != nil {
 		s.log.Warn("restarting the program", "err", err)
@@ -183,7 +187,7 @@ func (s *session) start(l Launch) ([]byte, error) {
 		return nil, err
 	}
 	s.launch, s.launched = l, true
-	s.pump.drop() // what the program before had to say
+	s.pump.take() // what the program before had to say
 	clear(s.breakpoints)
 	return s.adopt(stop), nil
 }
@@ -198,7 +202,7 @@ func (s *session) adopt(stop Stop) []byte {
 // attachPacket: vAttach;pid.
 func (s *session) attachPacket(a *args) ([]byte, error) {
 	if s.t.Attacher == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.expect(';')
 	pid := PID(a.id())

@@ -49,7 +49,7 @@ func (s *session) transfer(a *args) ([]byte, error) {
 	}
 	read := documents[object]
 	if read == nil || operation != "read" {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	// The annex may itself hold colons; offset and length cannot.
 	i := bytes.LastIndexByte(a.rest, ':')
@@ -96,7 +96,7 @@ func (s *session) chunk(data []byte, offset uint64, size int) []byte {
 // transferWrite writes an object; siginfo is the only one.
 func (s *session) transferWrite(a *args, object string) ([]byte, error) {
 	if object != "siginfo" || s.t.SigInfo == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.until(':') // annex, empty
 	offset := a.hex()
@@ -132,7 +132,7 @@ func (s *session) featuresDocument(annex string) ([]byte, error) {
 
 func (s *session) auxvDocument(string) ([]byte, error) {
 	if s.t.Auxv == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	pid, err := s.pid()
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *session) auxvDocument(string) ([]byte, error) {
 // selected one.
 func (s *session) execFileDocument(annex string) ([]byte, error) {
 	if s.t.ExecFile == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	t := s.general
 	if annex != "" {
@@ -165,7 +165,7 @@ func (s *session) execFileDocument(annex string) ([]byte, error) {
 
 func (s *session) sigInfoDocument(string) ([]byte, error) {
 	if s.t.SigInfo == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	t, err := s.thread()
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *session) sigInfoDocument(string) ([]byte, error) {
 // offsets: qOffsets. All of a program moves by the same amount.
 func (s *session) offsets(*args) ([]byte, error) {
 	if s.t.Offsets == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	pid, err := s.pid()
 	if err != nil {
@@ -194,7 +194,7 @@ func (s *session) offsets(*args) ([]byte, error) {
 // debugSlot: qShlibInfoAddr.
 func (s *session) debugSlot(*args) ([]byte, error) {
 	if s.t.Libraries == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	pid, err := s.pid()
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *session) debugSlot(*args) ([]byte, error) {
 // tlsAddress: qGetTLSAddr:thread,offset,link-map.
 func (s *session) tlsAddress(a *args) ([]byte, error) {
 	if s.t.TLS == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.expect(':')
 	t := a.threadID()

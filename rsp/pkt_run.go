@@ -156,6 +156,11 @@ func (s *session) resumeWith(actions []Action) ([]byte, error) {
 	if len(actions) == 0 {
 		return nil, errors.New("that would resume nothing")
 	}
+	// A target may send more than one event for a stop. What it has sent must
+	// not be taken for the answer to this resume.
+	for _, stop := range s.pump.take() {
+		s.event(stop)
+	}
 	if stop, ok := s.nextKept(actions); ok {
 		return s.report(stop), nil
 	}
@@ -251,7 +256,7 @@ func (s *session) account(stop Stop) {
 // backwards: bc and bs.
 func (s *session) backwards(a *args) ([]byte, error) {
 	if s.t.Reverse == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	step := a.accept('s')
 	if !step {

@@ -8,7 +8,7 @@ import (
 // sessionPackets negotiate, and keep the connection in order.
 var sessionPackets = packetTable{
 	"qSupported":              (*session).supported,
-	"vMustReplyEmpty":         func(*session, *args) ([]byte, error) { return nil, ErrUnsupported },
+	"vMustReplyEmpty":         func(*session, *args) ([]byte, error) { return nil, errEmpty },
 	"QStartNoAckMode":         (*session).startNoAck,
 	"!":                       (*session).extend,
 	"qTStatus":                noTracepoints,
@@ -23,7 +23,7 @@ var sessionPackets = packetTable{
 // noTracepoints: the empty reply is how a stub says that it has none; any
 // other leads to more questions. Tracepoints (QTinit and its family) belong in
 // a file and a table of their own.
-func noTracepoints(*session, *args) ([]byte, error) { return nil, ErrUnsupported }
+func noTracepoints(*session, *args) ([]byte, error) { return nil, errEmpty }
 
 // supported: qSupported[:feature[;feature]...].
 func (s *session) supported(a *args) ([]byte, error) {

@@ -6,6 +6,7 @@ var signalPackets = packetTable{
 	"QProgramSignals": (*session).programSignals,
 	"QCatchSyscalls":  (*session).catchSyscalls,
 	"QThreadEvents":   (*session).threadEvents,
+	"QThreadOptions":  (*session).threadOptions,
 }
 
 // maxList bounds the lists of numbers a client may send.
@@ -28,7 +29,7 @@ func (s *session) signalList(a *args) []Signal {
 
 func (s *session) passSignals(a *args) ([]byte, error) {
 	if s.t.Signals == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	list := s.signalList(a)
 	if err := a.err(); err != nil {
@@ -39,7 +40,7 @@ func (s *session) passSignals(a *args) ([]byte, error) {
 
 func (s *session) programSignals(a *args) ([]byte, error) {
 	if s.t.Signals == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	list := s.signalList(a)
 	if err := a.err(); err != nil {
@@ -51,7 +52,7 @@ func (s *session) programSignals(a *args) ([]byte, error) {
 // catchSyscalls: QCatchSyscalls:0, QCatchSyscalls:1[;number]...
 func (s *session) catchSyscalls(a *args) ([]byte, error) {
 	if s.t.Syscalls == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.expect(':')
 	on := a.hex() != 0
@@ -72,7 +73,7 @@ func (s *session) catchSyscalls(a *args) ([]byte, error) {
 // threadEvents: QThreadEvents:1 or 0.
 func (s *session) threadEvents(a *args) ([]byte, error) {
 	if s.supportedEvents()&EventThread == 0 {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	a.expect(':')
 	on := a.hex() != 0
@@ -83,6 +84,31 @@ func (s *session) threadEvents(a *args) ([]byte, error) {
 		s.client.events |= EventThread
 	} else {
 		s.client.events &^= EventThread
+	}
+	return done(s.enableEvents())
+}
+
+// cloneOption is the bit of QThreadOptions that asks for clone events, the only
+// one announced.
+const cloneOption = 1
+
+// threadOptions: QThreadOptions[;options[:thread]]... (GDB 15). Which threads an
+// option is for is not passed on: GDB copes with events it did not ask for.
+func (s *session) threadOptions(a *args) ([]byte, error) {
+	if s.supportedEvents()&EventClone == 0 {
+		return nil, errEmpty
+	}
+	s.client.events &^= EventClone
+	for a.accept(';') {
+		if a.hex()&cloneOption != 0 {
+			s.client.events |= EventClone
+		}
+		if a.accept(':') {
+			a.threadID()
+		}
+	}
+	if err := a.done(); err != nil {
+		return nil, err
 	}
 	return done(s.enableEvents())
 }

@@ -4,13 +4,13 @@ package rsp
 // within a method the server has called, and hands them to whichever session
 // is on. Between sessions they are dropped: RunControl.Attach will tell.
 type pump struct {
-	out     chan Stop
-	discard chan chan struct{}
-	done    chan struct{}
+	out  chan Stop
+	all  chan chan []Stop
+	done chan struct{}
 }
 
 func newPump(stops <-chan Stop) *pump {
-	p := &pump{out: make(chan Stop), discard: make(chan chan struct{}), done: make(chan struct{})}
+	p := &pump{out: make(chan Stop), all: make(chan chan []Stop), done: make(chan struct{})}
 	go p.run(stops)
 	return p
 }
@@ -32,20 +32,36 @@ func (p *pump) run(stops <-chan Stop) {
 			queue = append(queue, s)
 		case out <- head:
 			queue = queue[1:]
-		case reply := <-p.discard:
+		case reply := <-p.all:
+			reply <- append(queue, sent(stops)...)
 			queue = nil
-			close(reply)
 		case <-p.done:
 			return
 		}
 	}
 }
 
-// drop forgets everything that has arrived so far.
-func (p *pump) drop() {
-	reply := make(chan struct{})
-	p.discard <- reply
-	<-reply
+// sent receives what can be received without waiting.
+func sent(stops <-chan Stop) []Stop {
+	var list []Stop
+	for {
+		select {
+		case s, ok := <-stops:
+			if !ok {
+				return list
+			}
+			list = append(list, s)
+		default:
+			return list
+		}
+	}
+}
+
+// take returns everything that has been sent so far.
+func (p *pump) take() []Stop {
+	reply := make(chan []Stop)
+	p.all <- reply
+	return <-reply
 }
 
 func (p *pump) close() { close(p.done) }

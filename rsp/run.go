@@ -50,7 +50,9 @@ type RunControl interface {
 	// is stopped. With no process to debug it returns StopNone, after the
 	// end of the program the StopExited or StopKilled that ended it.
 	//
-	// A stop reported here is not sent on the channel too.
+	// It is also called to stop a running debuggee whose client vanishes,
+	// kills, or ends non-stop mode. A stop reported here is not sent on the
+	// channel too.
 	Attach() (Stop, error)
 	// Resume lets threads go on as the actions say (see [ActionFor]) and
 	// returns at once. Threads without an action stay stopped.

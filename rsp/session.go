@@ -41,6 +41,7 @@ type session struct {
 	resume  ThreadID // H c: what the old resume packets are about
 	gone    map[PID]bool
 
+	known       map[string]bool // packets that have got a reply which is not empty
 	breakpoints map[breakpointKey]*Breakpoint
 	refused     [numBreakpointKinds]bool // kinds that never work
 	accepted    [numBreakpointKinds]bool
@@ -62,6 +63,7 @@ func newSession(srv *Server, conn io.ReadWriteCloser, p *pump) *session {
 		desc:        srv.Target.Registers.Describe(),
 		resume:      AllThreads,
 		gone:        map[PID]bool{},
+		known:       map[string]bool{},
 		breakpoints: srv.takePersistent(),
 		saved:       map[int]savedRegisters{},
 		byID:        map[int]*Register{},
@@ -81,9 +83,10 @@ const maxWaiting = 64
 func (s *session) run(ctx context.Context) error {
 	done := make(chan struct{})
 	s.in = newReader(s.conn, s.packetSize, done)
-	readerGone := make(chan struct{})
-	go func() { defer close(readerGone); s.in.run() }()
-	defer func() { s.conn.Close(); close(done); <-readerGone }()
+	go s.in.run()
+	// The reader ends with the connection. It is not waited for: closing
+	// standard input does not wake who reads it.
+	defer func() { s.conn.Close(); close(done) }()
 	defer s.end()
 	for !s.closing {
 		if !s.running && len(s.waiting) > 0 {
@@ -171,7 +174,7 @@ func (s *session) begin() {
 		return
 	}
 	s.started = true
-	s.pump.drop()
+	s.pump.take() // from before
 	if s.t.Session != nil {
 		s.t.Session.Connected()
 	}
@@ -287,6 +290,14 @@ func (s *session) end() {
 	if !s.started {
 		return
 	}
+	// Breakpoints can only be removed, and the program only held, while it is
+	// stopped.
+	if s.running || s.nonStop {
+		if err := s.attach(); err != nil {
+			s.log.Warn("stopping the program that the debugger left", "err", err)
+			return
+		}
+	}
 	pids := s.pids()
 	if len(pids) == 0 {
 		s.removeBreakpoints(AllPID)
@@ -303,14 +314,8 @@ func (s *session) end() {
 	}
 }
 
-// leave does to the debuggee what the policy says. Breakpoints can only be
-// removed, and the program only held, while it is stopped.
+// leave does to the debuggee what the policy says.
 func (s *session) leave(policy Disconnect, pids []PID) error {
-	if s.running || s.nonStop {
-		if err := s.attach(); err != nil {
-			return err
-		}
-	}
 	if s.nonStop {
 		if err := s.t.NonStop.SetNonStop(false); err != nil {
 			return err

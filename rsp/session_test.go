@@ -185,6 +185,18 @@ func TestKillAnswersAndCloses(t *testing.T) {
 	}
 }
 
+func TestKillWhileRunning(t *testing.T) {
+	s := startGDB(t, toy.Threads())
+	s.send("vCont;c")
+	s.want("k", "X09")
+	if err := waitEnd(t, s); err != nil {
+		t.Error(err)
+	}
+	if n := len(s.m.Threads()); n != 0 {
+		t.Errorf("%d threads live on", n)
+	}
+}
+
 func TestExtendedKillKeepsTheConnection(t *testing.T) {
 	s := startGDB(t, toy.Counter())
 	s.want("!", "OK")

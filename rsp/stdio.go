@@ -1,9 +1,12 @@
 package rsp
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -13,6 +16,22 @@ type stdioListener struct {
 	once   sync.Once
 	conn   chan net.Conn
 	closed chan struct{}
+}
+
+// listenStdio uses duplicates of the standard descriptors: a write to a broken
+// pipe with the number 1 would end the process by SIGPIPE instead of failing
+// (os/signal, "SIGPIPE").
+func listenStdio() (net.Listener, error) {
+	var files [2]*os.File
+	for i, name := range []string{"standard input", "standard output"} {
+		fd, err := syscall.Dup(i)
+		if err != nil {
+			return nil, fmt.Errorf("debugger on %s: %w", name, err)
+		}
+		syscall.CloseOnExec(fd)
+		files[i] = os.NewFile(uintptr(fd), name)
+	}
+	return newStdioListener(files[0], files[1]), nil
 }
 
 func newStdioListener(in io.ReadCloser, out io.WriteCloser) net.Listener {

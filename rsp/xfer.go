@@ -28,7 +28,7 @@ func (s *session) threadsDocument(string) ([]byte, error) {
 // asks for those from a link_map on (GDB then keeps what it has before it).
 func (s *session) librariesDocument(annex string) ([]byte, error) {
 	if s.t.Libraries == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	pid, err := s.pid()
 	if err != nil {
@@ -82,7 +82,7 @@ func startOf(annex string) (Addr, error) {
 // list of tables.
 func (s *session) osDataDocument(annex string) ([]byte, error) {
 	if s.t.OSData == nil {
-		return nil, ErrUnsupported
+		return nil, errEmpty
 	}
 	if annex == "" {
 		table := Table{Name: "types", Columns: []string{"Type", "Description", "Title"}}

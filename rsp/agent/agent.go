@@ -10,6 +10,7 @@ package agent
 import (
 	"errors"
 	"io"
+	"sync"
 )
 
 // Machine is the state of the thread an expression is evaluated for.
@@ -60,7 +61,7 @@ const (
 	MaxStack   = 100   // values
 	MaxCode    = 65536 // bytes; jump targets have 16 bits
 	maxString  = 4096  // bytes of a string that printf or tracenz reads
-	maxPrinted = 65536 // bytes that one printf may write
+	maxPrinted = 65536 // bytes that one evaluation may write
 )
 
 // Expr is a compiled expression. It is immutable and may be evaluated by many
@@ -75,12 +76,16 @@ func (e *Expr) Code() []byte { return e.code }
 
 // state is one evaluation.
 type state struct {
-	env   *Env
-	pc    int // index of the next step
-	sp    int
-	ended bool
-	stack [MaxStack]int64
+	env     *Env
+	pc      int // index of the next step
+	sp      int
+	ended   bool
+	printed int // bytes
+	stack   [MaxStack]int64
 }
+
+// states keeps evaluations off the heap: conditions are evaluated often.
+var states = sync.Pool{New: func() any { return new(state) }}
 
 // step executes one opcode. s.pc already points at the following one.
 type step func(s *state) error
@@ -88,14 +93,16 @@ type step func(s *state) error
 // Eval runs the expression and returns the value on top of the stack, 0 if it
 // leaves none.
 func (e *Expr) Eval(env *Env) (int64, error) {
-	s := state{env: env}
+	s := states.Get().(*state)
+	defer states.Put(s)
+	s.env, s.pc, s.sp, s.ended, s.printed = env, 0, 0, false, 0
 	for range MaxSteps {
 		if s.pc >= len(e.steps) {
 			return 0, ErrEnd
 		}
 		do := e.steps[s.pc]
 		s.pc++
-		if err := do(&s); err != nil {
+		if err := do(s); err != nil {
 			return 0, err
 		}
 		if s.ended {

@@ -149,6 +149,9 @@ func (s *state) printf(pieces []piece, nargs int) error {
 			return ErrSteps
 		}
 	}
+	if s.printed += out.Len(); s.printed > maxPrinted {
+		return ErrSteps
+	}
 	_, err = s.env.Output.Write([]byte(out.String()))
 	return err
 }

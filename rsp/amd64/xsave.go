@@ -24,7 +24,8 @@ const (
 )
 
 // Layout gives the offsets in bytes of those components of the standard XSAVE
-// format that differ between processors (CPUID leaf 0xd, EBX).
+// format that differ between processors (CPUID leaf 0xd, EBX); 0 for a component
+// the processor does not have.
 type Layout struct {
 	Opmask, ZMMHi256, Hi16ZMM, PKRU int
 }
@@ -65,6 +66,31 @@ func (x XSave) place(num int) (off, size int, component uint64, ok bool) {
 	return 0, 0, 0, false
 }
 
+// find is place, for registers that the image really holds.
+func (x XSave) find(num int) (off, size int, component uint64, ok bool) {
+	off, size, component, ok = x.place(num)
+	legacy := component&(FeatureX87|FeatureSSE) != 0
+	if !ok || off+size > len(x.Image) || !legacy && x.base(component) < offAVX {
+		return 0, 0, 0, false
+	}
+	return off, size, component, true
+}
+
+// base is the offset of an extended component.
+func (x XSave) base(component uint64) int {
+	switch component {
+	case FeatureAVX:
+		return offAVX
+	case FeatureOpmask:
+		return x.Layout.Opmask
+	case FeatureZMMHi256:
+		return x.Layout.ZMMHi256
+	case FeatureHi16ZMM:
+		return x.Layout.Hi16ZMM
+	}
+	return x.Layout.PKRU
+}
+
 func (x XSave) bv() uint64 { return binary.LittleEndian.Uint64(x.Image[offBV:]) }
 
 // Read stores the value of register num in dst, which has the register's size.
@@ -84,8 +110,8 @@ func (x XSave) Read(num int, dst []byte) bool {
 		binary.LittleEndian.PutUint32(dst, x.readX87(num))
 		return true
 	}
-	off, size, component, ok := x.place(num)
-	if !ok || off+size > len(x.Image) || len(dst) != size {
+	off, size, component, ok := x.find(num)
+	if !ok || len(dst) != size {
 		return false
 	}
 	if x.bv()&component == 0 {
@@ -112,8 +138,8 @@ func (x XSave) Write(num int, src []byte) bool {
 		x.writeX87(num, binary.LittleEndian.Uint32(src))
 		return true
 	}
-	off, size, component, ok := x.place(num)
-	if !ok || off+size > len(x.Image) || len(src) != size {
+	off, size, component, ok := x.find(num)
+	if !ok || len(src) != size {
 		return false
 	}
 	x.use(component)
@@ -140,17 +166,14 @@ func (x XSave) use(component uint64) {
 		binary.LittleEndian.PutUint16(x.Image[offFCW:], 0x37f)
 	case FeatureSSE:
 		zero(offXMM, 256)
-	case FeatureAVX:
-		zero(offAVX, 256)
-	case FeatureOpmask:
-		zero(x.Layout.Opmask, 64)
-	case FeatureZMMHi256:
-		zero(x.Layout.ZMMHi256, 512)
-	case FeatureHi16ZMM:
-		zero(x.Layout.Hi16ZMM, 1024)
-	case FeaturePKRU:
-		zero(x.Layout.PKRU, 8)
+	default:
+		zero(x.base(component), componentSize[component])
 	}
+}
+
+// componentSize gives the sizes of the extended components in bytes.
+var componentSize = map[uint64]int{
+	FeatureAVX: 256, FeatureOpmask: 64, FeatureZMMHi256: 512, FeatureHi16ZMM: 1024, FeaturePKRU: 8,
 }
 
 func copyExact(dst, src []byte) bool {

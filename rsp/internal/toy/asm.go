@@ -54,8 +54,6 @@ func (a *asm) load(dst, addr int)          { a.op(0x8b, 0, addr, dst) }
 func (a *asm) add(dst, src int)            { a.op(0x01, 3, dst, src) }
 func (a *asm) inc(reg int)                 { a.emit(0x48, 0xff, 0xc0+encoding[reg]) }
 func (a *asm) cmp(reg int, v byte)         { a.emit(0x48, 0x83, 0xf8+encoding[reg], v) }
-func (a *asm) push(reg int)                { a.emit(0x50 + encoding[reg]) }
-func (a *asm) pop(reg int)                 { a.emit(0x58 + encoding[reg]) }
 func (a *asm) jne(label string)            { a.emit(0x75); a.ref(1, label) }
 func (a *asm) jmp(label string)            { a.emit(0xeb); a.ref(1, label) }
 func (a *asm) call(label string)           { a.emit(0xe8); a.ref(4, label) }

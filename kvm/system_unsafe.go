@@ -14,6 +14,9 @@ type System struct {
 	runPageSize int
 }
 
+// apiVersion is the only version of KVM's API there has been since Linux 2.6.22.
+const apiVersion = 12
+
 // Open opens the KVM device at path ("" means /dev/kvm) and checks that it
 // speaks API version 12. The error tells a person what to do.
 func Open(path string) (*System, error) {
@@ -26,8 +29,11 @@ func Open(path string) (*System, error) {
 	}
 	s := &System{fd: fd}
 	version, err := ioctl(fd, "KVM_GET_API_VERSION", reqGetAPIVersion, 0)
-	if err == nil && version != 12 {
-		err = fmt.Errorf("API version %d, torov needs 12: %w", version, ErrUnsupported)
+	if err == nil && version != apiVersion {
+		err = fmt.Errorf("API version %d, torov needs %d: %w", version, apiVersion, ErrUnsupported)
+	}
+	if errors.Is(err, unix.ENOTTY) {
+		err = fmt.Errorf("%w; this is not a KVM device", err)
 	}
 	if err == nil {
 		s.runPageSize, err = ioctl(fd, "KVM_GET_VCPU_MMAP_SIZE", reqGetVCPUMmapSize, 0)

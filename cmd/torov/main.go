@@ -49,7 +49,12 @@ func main() {
 	parser := kong.Must(&c, kong.Name("torov"), kong.Description("Runs a Linux program as its own KVM virtual machine, and debugs it."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Vars{"memory": defaultMemory()})
-	ctx, err := parser.Parse(os.Args[1:])
+	args, err := personality(os.Args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "torov: %v\n", err)
+		os.Exit(2)
+	}
+	ctx, err := parser.Parse(args)
 	if err != nil {
 		parser.Errorf("%s", err)
 		os.Exit(2)

@@ -1,7 +1,7 @@
 package debug
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 
 	"torov/internal/engine"
@@ -87,43 +87,51 @@ func (d *Debugger) softAt(a rsp.Addr) bool {
 	return false
 }
 
+// place is where a thread stands.
+type place struct{ rip, rsp uint64 }
+
 // hitBreakpoint: an INT3 of ours was executed; RIP is at it.
-func (d *Debugger) hitBreakpoint(th *thread) {
-	pc := rsp.Addr(th.t.Regs().RIP)
-	info := linux.KernelInfo(linux.SIGTRAP)
-	kind, stop := d.decide(th, pc, true)
-	if !stop {
-		d.stepOverBreakpoint(th, pc)
-		return
+func (d *Debugger) hitBreakpoint(th *thread) bool {
+	r := th.t.Regs()
+	pc := rsp.Addr(r.RIP)
+	passed := th.passed
+	th.passed = nil
+	kind, stops := rsp.StopBreakpoint, false
+	if passed == nil || *passed != (place{r.RIP, r.RSP}) {
+		kind, stops = d.decide(th, pc, true)
 	}
-	d.stop(th, rsp.Stop{Kind: kind}, info)
+	if !stops || !d.attached {
+		d.stepOverBreakpoint(th, pc)
+		return false
+	}
+	d.stop(th, rsp.Stop{Kind: kind}, linux.KernelInfo(linux.SIGTRAP))
+	return true
 }
 
 // decide evaluates the breakpoints at pc: whether one of them stops the
 // program, and as what. Commands of those that hold are run.
-func (d *Debugger) decide(th *thread, pc rsp.Addr, soft bool) (kind rsp.StopKind, stop bool) {
-	env := &agent.Env{Machine: threadMachine{d, th}, Output: logWriter{d}}
+func (d *Debugger) decide(th *thread, pc rsp.Addr, soft bool) (kind rsp.StopKind, stops bool) {
+	env := &agent.Env{Machine: threadMachine{d, th}, Output: &logWriter{d: d}}
+	kind = rsp.StopHardwareBreakpoint
 	for key, bp := range d.breakpoints {
 		if key.addr != pc || bp.soft != soft || key.kind.IsWatch() || len(bp.Conditions) > 0 && !bp.Holds(env) {
 			continue
 		}
-		if len(bp.Commands) > 0 {
-			for _, c := range bp.Commands {
-				if _, err := c.Eval(env); err != nil {
-					stop = true
-				}
+		failed := false
+		for _, c := range bp.Commands {
+			if _, err := c.Eval(env); err != nil {
+				failed = true // the person debugging should see where
 			}
+		}
+		if len(bp.Commands) > 0 && !failed {
 			continue
 		}
-		stop = true
-		if key.kind == rsp.HardwareBreakpoint {
-			kind = rsp.StopHardwareBreakpoint
+		stops = true
+		if key.kind == rsp.SoftwareBreakpoint {
+			kind = rsp.StopBreakpoint
 		}
 	}
-	if kind == rsp.StopNone {
-		kind = rsp.StopBreakpoint
-	}
-	return kind, stop
+	return kind, stops
 }
 
 // threadMachine shows a thread to agent expressions.
@@ -134,16 +142,12 @@ type threadMachine struct {
 
 // Register implements agent.Machine.
 func (m threadMachine) Register(num int) (uint64, error) {
-	b := make([]byte, 64)
-	n, ok := m.d.layout.read(m.th, num, b)
+	var b [64]byte
+	n, ok := m.d.layout.read(m.th, num, b[:])
 	if !ok {
 		return 0, fmt.Errorf("no register %d", num)
 	}
-	var v uint64
-	for i := min(n, 8) - 1; i >= 0; i-- {
-		v = v<<8 | uint64(b[i])
-	}
-	return v, nil
+	return getUint(b[:min(n, 8)]), nil
 }
 
 // ReadMemory implements agent.Machine.
@@ -154,21 +158,12 @@ func (m threadMachine) ReadMemory(addr uint64, buf []byte) error {
 	return nil
 }
 
-// logWriter prints what a breakpoint's commands write.
+// logWriter prints what a breakpoint's commands write, line by line.
 type logWriter struct{ d *Debugger }
 
-func (w logWriter) Write(b []byte) (int, error) {
-	w.d.kernel.Logf("%s", b)
+func (w *logWriter) Write(b []byte) (int, error) {
+	w.d.kernel.Logf("%s", bytes.TrimSuffix(b, []byte("\n")))
 	return len(b), nil
-}
-
-// stepOver is one instruction that a thread executes on the debugger's
-// account, alone, with something lifted.
-type stepOver struct {
-	soft   []engine.GVA // INT3s taken out
-	guards []engine.GVA // pages opened
-	hit    *rsp.Stop    // to report when the instruction is done
-	froze  bool
 }
 
 // stepOverBreakpoint lets the instruction under an INT3 execute.
@@ -176,54 +171,6 @@ func (d *Debugger) stepOverBreakpoint(th *thread, pc rsp.Addr) {
 	d.freeze(th)
 	th.over = &stepOver{soft: []engine.GVA{engine.GVA(pc)}, froze: true}
 	th.t.Proc.AS.RemoveBreakpoint(engine.GVA(pc))
-}
-
-// freeze stops all threads but one, without the client's noticing.
-func (d *Debugger) freeze(th *thread) {
-	d.frozen = th
-	for {
-		waiting := false
-		for _, other := range d.order {
-			if other != th && !other.inside {
-				other.t.Pause()
-				waiting = true
-			}
-		}
-		if !waiting || th.t.Dying() {
-			return
-		}
-		d.cond.Wait()
-	}
-}
-
-func (d *Debugger) thaw() {
-	d.frozen = nil
-	d.cond.Broadcast()
-}
-
-// finishOver puts back what was lifted. It reports whether the program stops
-// because of it.
-func (d *Debugger) finishOver(th *thread) bool {
-	o := th.over
-	th.over = nil
-	as := th.t.Proc.AS
-	for _, a := range o.soft {
-		if d.softAt(rsp.Addr(a)) {
-			// The memory may be gone: then so is the breakpoint.
-			_ = as.InsertBreakpoint(a)
-		}
-	}
-	for _, page := range o.guards {
-		as.SetGuard(page, d.guardOf(page))
-	}
-	if o.froze {
-		d.thaw()
-	}
-	if o.hit == nil || !d.attached {
-		return false
-	}
-	d.stop(th, *o.hit, trapInfo(linux.TRAP_HWBKPT, th))
-	return true
 }
 
 // armedRegister is one debug register in use.
@@ -278,34 +225,15 @@ func (d *Debugger) standsOnRegister(th *thread) bool {
 	return false
 }
 
-// hitRegister: a debug register fired.
-func (d *Debugger) hitRegister(th *thread, dr6 uint64) {
-	pc := th.t.Regs().RIP
-	if th.over != nil && d.finishOver(th) {
-		return
+// hitRegister: a debug register fired, and not for data, or a step ended at
+// the same moment.
+func (d *Debugger) hitRegister(th *thread) bool {
+	if !d.standsOnRegister(th) {
+		return d.stepped(th)
 	}
-	for i, r := range d.armed {
-		fired := dr6>>i&1 != 0
-		if dr6&0xf == 0 { // kernels before 5.8 on AMD do not say which
-			fired = r.Kind == engine.WatchExec && uint64(r.Addr) == pc || r.Kind != engine.WatchExec
-		}
-		if !fired {
-			continue
-		}
-		if r.Kind == engine.WatchExec {
-			kind, stop := d.decide(th, rsp.Addr(pc), false)
-			if stop {
-				d.stop(th, rsp.Stop{Kind: kind}, trapInfo(linux.TRAP_HWBKPT, th))
-			}
-			return
-		}
-		d.stop(th, rsp.Stop{Kind: rsp.StopWatch, Watch: r.key.kind, Addr: r.key.addr}, trapInfo(linux.TRAP_HWBKPT, th))
-		return
+	kind, stops := d.decide(th, rsp.Addr(th.t.Regs().RIP), false)
+	if stops {
+		d.stop(th, rsp.Stop{Kind: kind}, trapInfo(linux.TRAP_HWBKPT, th))
 	}
-	d.stepped(th) // the step that ended at the same moment
+	return stops
 }
-
-var errTooLarge = errors.New("a watchpoint of more than 64 MiB")
-
-// maxWatch bounds the pages that one watchpoint guards.
-const maxWatch = 64 << 20

@@ -8,11 +8,17 @@
 // All state is under one mutex. A thread with an event stands in
 // Debugger.Event, on its own goroutine, and waits there on the condition
 // variable; every change that may concern a waiting thread broadcasts.
+//
+// A stop has one reason: the first event that the client is to know of. A
+// thread whose event comes while the others are being stopped waits with it
+// and acts on it when it is resumed; most events are not even kept, because
+// the instruction (an INT3, an access to a guarded page) raises them again.
 package debug
 
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"torov/internal/engine"
 	"torov/internal/kernel"
@@ -50,26 +56,32 @@ type Debugger struct {
 	caps    func() engine.DebugCaps
 	layout  registerLayout
 
+	// curious: somebody may want to know of system calls.
+	curious atomic.Bool
+
 	mu        sync.Mutex
 	cond      sync.Cond
 	state     runState
 	attached  bool // a client is connected, or the program is held for one
 	threads   map[*kernel.Thread]*thread
-	order     []*thread
+	order     []*thread // the living ones, oldest first
 	current   *kernel.Process
-	queue     []rsp.Stop // events of the stop in progress
+	reason    *rsp.Stop // why the program is being stopped; nil: somebody asked
 	stops     chan rsp.Stop
-	attaching bool     // Attach waits for the stop and reports it
-	frozen    *thread  // runs alone, on the debugger's account
-	last      rsp.Stop // why the program stands
+	attaching bool         // Attach waits for the stop and reports it
+	steppers  int          // threads that the engine single-steps
+	actions   []rsp.Action // of the last resume, for threads made since
+	frozen    *thread      // runs alone, on the debugger's account
+	last      rsp.Stop     // why the program stands
 
 	breakpoints map[breakpointKey]*breakpoint
 	watches     []*watch
 	armed       []armedRegister
+	events      rsp.EventSet
 	pass        map[linux.Signal]bool
+	program     map[linux.Signal]bool // nil: all; signals that may reach the program on detach
 	catch       catchSet
 	files       fileServer
-	allocated   map[rsp.Addr]uint64
 	over        chan struct{} // closed when the client has seen the end
 	overOnce    sync.Once
 }
@@ -81,15 +93,18 @@ type thread struct {
 	inside bool // in Event: neither in the guest nor in a system call
 	parked bool // waits for the client
 	held   bool // the client resumed others only
+	ended  bool // only kept until the kernel has forgotten it too
 
-	action   rsp.Action // how it was resumed
-	stepping bool       // the engine single-steps it
-	info     linux.SigInfo
-	silent   linux.Signal // sent by the client: deliver without asking
-	entered  bool         // stop at the first instruction of the handler
-	over     *stepOver    // steps over something on the debugger's account
-	catching bool         // at the entry of a caught call: report its return
-	stepOp   steppedOp
+	action   rsp.Action    // how it was resumed
+	info     linux.SigInfo // of what it stopped for, as the client sees and changes it
+	silent   linux.Signal  // sent by the client: deliver without asking
+	stepping bool          // the engine single-steps it
+	step     steppedInst
+	handler  *entry    // a step ends at the first instruction of the handler
+	over     *stepOver // one instruction on the debugger's account
+	passed   *place    // a breakpoint whose conditions were looked at already
+	hits     []hit     // watchpoints that the last instruction touched
+	caught   int       // the system call whose entry the client was told of
 }
 
 // New returns a debugger for a kernel; install it with Kernel.SetTracer before
@@ -99,7 +114,7 @@ func New(k *kernel.Kernel, opt Options) *Debugger {
 	d := &Debugger{
 		kernel: k, machine: m, caps: m.DebugCaps, layout: newRegisterLayout(m),
 		attached: opt.Hold, threads: make(map[*kernel.Thread]*thread), stops: make(chan rsp.Stop, 64),
-		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), allocated: make(map[rsp.Addr]uint64),
+		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), attaching: opt.Hold,
 	}
 	d.cond.L = &d.mu
 	d.files.d = d
@@ -169,6 +184,11 @@ func (d *Debugger) quiet(id rsp.ThreadID) (*thread, error) {
 func (d *Debugger) Threads() []rsp.ThreadInfo {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.state == exited {
+		// A question after the end: the client has read of it, or its
+		// session is being closed.
+		d.finish()
+	}
 	out := make([]rsp.ThreadInfo, 0, len(d.order))
 	for i, th := range d.order {
 		info := rsp.ThreadInfo{ID: th.id, Name: th.t.Comm(), Core: i, Running: !th.parked}
@@ -191,13 +211,18 @@ func (d *Debugger) Connected() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.attached = true
-	d.pass = nil
-	d.catch = catchSet{}
+	d.resetWishes()
+}
+
+// resetWishes forgets what a client asked to be told.
+func (d *Debugger) resetWishes() {
+	d.pass, d.program, d.catch, d.events = nil, nil, catchSet{}, 0
+	d.updateCurious()
 }
 
 // Disconnected implements rsp.Session: a client that vanishes leaves the
 // program running, as gdbserver does for a program it attached to.
-func (d *Debugger) Disconnected(launched bool) rsp.Disconnect {
+func (d *Debugger) Disconnected(bool) rsp.Disconnect {
 	d.mu.Lock()
 	ended := d.state == exited
 	d.mu.Unlock()
@@ -230,22 +255,30 @@ func (d *Debugger) Detach(p rsp.PID, stay bool) error {
 	if stay {
 		return nil
 	}
-	d.attached = false
-	d.catch, d.pass = catchSet{}, nil
 	if d.state == exited {
+		d.attached = false
 		d.finish()
 		return nil
 	}
-	d.queue = nil
 	for _, th := range d.order {
-		th.action = rsp.Action{Kind: rsp.Continue}
-		if th.info.Signo != 0 && th.parked {
-			// What the client was told of and did not decide is delivered.
-			th.action.Signal = rsp.Signal(th.pendingSignal())
-		}
-		th.parked, th.held = false, false
+		// What the client was told of and did not decide is delivered.
+		th.action = rsp.Action{Kind: rsp.Continue, Signal: rsp.Signal(d.undecided(th))}
+		th.parked, th.held, th.handler, th.caught = false, false, nil, notCaught
 	}
+	d.attached = false
+	d.resetWishes()
+	d.actions, d.reason = nil, nil
 	d.state = running
 	d.cond.Broadcast()
 	return nil
+}
+
+// undecided is the signal that the thread stopped for and that the client did
+// not say anything about, 0 for other stops.
+func (d *Debugger) undecided(th *thread) linux.Signal {
+	s := th.info.Signal()
+	if !th.parked || s == linux.SIGTRAP || d.program != nil && !d.program[s] {
+		return 0
+	}
+	return s
 }

@@ -21,37 +21,82 @@ func (d *Debugger) Event(t *kernel.Thread, e kernel.Event) linux.SigInfo {
 	for d.frozen != nil && d.frozen != th && !t.Dying() {
 		d.cond.Wait()
 	}
-	info := d.react(th, e)
-	for (d.state != running || th.held) && !t.Dying() && e.Kind != kernel.EventThreadExit {
-		d.park(th)
-		if e.Kind == kernel.EventSignal && th.info == e.Info {
-			info = th.decided(e.Info)
-		} else {
-			th.inject()
-		}
-		th.info = linux.SigInfo{}
-	}
 	if e.Kind == kernel.EventThreadExit {
-		d.forget(th)
-		return info
+		d.ended(th, e.Status)
+		return e.Info
+	}
+	info := e.Info
+	if !d.instructionGoesOn(th, e) {
+		info = d.stand(th, e)
 	}
 	th.inside = false
 	d.prepare(th)
 	return info
 }
 
+// stand lets the client look for as long as it wants, and returns the signal
+// to deliver.
+func (d *Debugger) stand(th *thread, e kernel.Event) linux.SigInfo {
+	info := e.Info
+	acted, decided, late := false, false, false
+	for !th.t.Dying() {
+		if d.state == running && !th.held {
+			if acted || late && !d.holds(th, e.Kind) {
+				break
+			}
+			acted = true
+			if !d.react(th, e) {
+				break
+			}
+		}
+		d.park(th)
+		if th.t.Dying() {
+			break
+		}
+		if e.Kind == kernel.EventSignal && acted && !decided {
+			info, decided = th.decided(), true
+		} else {
+			th.inject()
+		}
+		th.info, late = linux.SigInfo{}, true
+	}
+	return info
+}
+
+// holds reports whether an event that has not been acted upon is still true
+// when its thread is resumed. Most others come again by themselves; the end of
+// a step is no news to a client that has looked since.
+func (d *Debugger) holds(th *thread, k kernel.EventKind) bool {
+	switch k {
+	case kernel.EventStart, kernel.EventSignal, kernel.EventSyscallEntry, kernel.EventSyscallReturn:
+		return true
+	}
+	return d.liveHit(th) != nil
+}
+
 // adopt begins to watch a thread.
 func (d *Debugger) adopt(t *kernel.Thread) *thread {
-	th := &thread{t: t, id: clientID(t), action: rsp.Action{Kind: rsp.Continue}}
+	th := &thread{t: t, id: clientID(t), action: rsp.Action{Kind: rsp.Continue}, caught: notCaught}
+	for old, o := range d.threads {
+		if o.ended && d.kernel.Thread(old.TID) != old {
+			delete(d.threads, old)
+		}
+	}
+	if len(d.actions) > 0 {
+		// A thread that is made while the client runs some threads alone
+		// waits with the others.
+		_, ok := rsp.ActionFor(d.actions, th.id)
+		th.held = !ok
+	}
 	d.threads[t] = th
 	d.order = append(d.order, th)
 	d.current = t.Proc
 	return th
 }
 
-// forget ends the watch; a stop in progress no longer waits for the thread.
-func (d *Debugger) forget(th *thread) {
-	delete(d.threads, th.t)
+// ended: a thread is no more.
+func (d *Debugger) ended(th *thread, status kernel.ExitStatus) {
+	th.ended, th.parked = true, true
 	for i := range d.order {
 		if d.order[i] == th {
 			d.order = append(d.order[:i], d.order[i+1:]...)
@@ -61,129 +106,159 @@ func (d *Debugger) forget(th *thread) {
 	if d.frozen == th {
 		d.thaw()
 	}
+	d.setStepping(th, false)
+	if d.state == running && d.attached && len(d.order) > 0 && !d.order[0].t.Dying() {
+		switch {
+		case d.events&rsp.EventThread != 0:
+			d.stop(th, rsp.Stop{Kind: rsp.StopThreadExited, Code: status.Code}, linux.SigInfo{})
+		case !d.anyResumed():
+			d.noneResumed()
+		}
+	}
 	d.settle()
 	d.cond.Broadcast()
 }
 
-// react decides what an event means. It queues a stop if the client is to
-// know, and returns the signal to deliver.
-func (d *Debugger) react(th *thread, e kernel.Event) linux.SigInfo {
-	if !d.attached {
-		if th.over != nil {
-			d.finishOver(th)
+// anyResumed reports whether a thread runs that the client resumed.
+func (d *Debugger) anyResumed() bool {
+	for _, th := range d.order {
+		if !th.held {
+			return true
 		}
-		return e.Info
+	}
+	return false
+}
+
+// noneResumed: the last thread that the client resumed has ended. It must
+// hear of that, or it waits forever.
+func (d *Debugger) noneResumed() {
+	s := rsp.Stop{Kind: rsp.StopNoResumed}
+	if d.events&rsp.EventNoResumed == 0 {
+		s = rsp.Stop{Kind: rsp.StopHalted, Thread: d.order[0].id}
+	}
+	d.reason = &s
+	d.halt()
+}
+
+// react decides whether the program stops because of an event.
+func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
+	if hit := d.liveHit(th); hit != nil {
+		d.stop(th, *hit, trapInfo(linux.TRAP_HWBKPT, th))
+		return true
+	}
+	if e.Kind == kernel.EventBreakpoint {
+		return d.hitBreakpoint(th)
+	}
+	if !d.attached {
+		return false
 	}
 	switch e.Kind {
 	case kernel.EventStart:
-		d.started(th)
+		return d.started(th)
 	case kernel.EventPause:
-		if th.entered {
-			th.entered = false
-			d.stop(th, rsp.Stop{Kind: rsp.StopStep}, trapInfo(linux.TRAP_TRACE, th))
-		}
-	case kernel.EventBreakpoint:
-		d.hitBreakpoint(th)
+		return d.enteredHandler(th)
 	case kernel.EventStep:
-		d.stepped(th)
+		return d.stepped(th)
 	case kernel.EventDebugRegister:
-		d.hitRegister(th, e.DR6)
+		return d.hitRegister(th)
 	case kernel.EventGuard:
 		d.hitGuard(th, e)
 	case kernel.EventSignal:
 		return d.signalled(th, e.Info)
 	case kernel.EventSyscallEntry:
-		d.syscallEntry(th)
+		return d.syscallEntry(th)
 	case kernel.EventSyscallReturn:
-		d.syscallReturn(th)
+		return d.syscallReturn(th)
 	}
-	return e.Info
+	return false
 }
 
-// started: the first thread of a program that is held counts as stopped.
-func (d *Debugger) started(th *thread) {
-	if d.state == stopping && len(d.order) == 1 && len(d.queue) == 0 {
-		d.last = rsp.Stop{Kind: rsp.StopHalted, Thread: th.id}
-		d.state = stopped
-		d.cond.Broadcast()
+// started: a new thread. The first one of a program that is held counts as
+// stopped before it gets here.
+func (d *Debugger) started(th *thread) bool {
+	if d.events&rsp.EventThread == 0 || len(d.order) == 1 {
+		return false
 	}
+	d.stop(th, rsp.Stop{Kind: rsp.StopThreadCreated}, linux.SigInfo{})
+	return true
 }
 
 // signalled: a signal is about to be delivered.
-func (d *Debugger) signalled(th *thread, info linux.SigInfo) linux.SigInfo {
-	if th.over != nil {
-		d.finishOver(th) // the instruction faulted instead of ending
-	}
+func (d *Debugger) signalled(th *thread, info linux.SigInfo) bool {
 	s := info.Signal()
-	if th.silent == s {
+	if th.silent == s || d.pass[s] {
 		th.silent = 0
-		d.armEntry(th)
-		return info
-	}
-	if d.pass[s] {
-		d.armEntry(th)
-		return info
+		th.armHandler()
+		return false
 	}
 	d.stop(th, rsp.Stop{Kind: rsp.StopSignal, Signal: rsp.Signal(s)}, info)
-	return info
+	return true
 }
 
-// armEntry makes a stepping thread stop at the first instruction of the
+// entry is where a thread was before it may have entered a signal handler.
+type entry struct{ rip, rsp uint64 }
+
+// armHandler makes a stepping thread stop at the first instruction of the
 // handler it is about to enter, not after it.
-func (d *Debugger) armEntry(th *thread) {
+func (th *thread) armHandler() {
 	if th.action.Kind == rsp.Step || th.action.Kind == rsp.StepRange {
-		th.entered = true
+		th.handler = &entry{th.t.Regs().RIP, th.t.Regs().RSP}
 		th.t.Pause()
 	}
+}
+
+// enteredHandler ends a step that led into a signal handler. A signal that
+// has none does not end it.
+func (d *Debugger) enteredHandler(th *thread) bool {
+	was := th.handler
+	if th.handler = nil; was == nil {
+		return false
+	}
+	if r := th.t.Regs(); r.RIP == was.rip && r.RSP == was.rsp {
+		return false
+	}
+	d.stop(th, rsp.Stop{Kind: rsp.StopStep}, trapInfo(linux.TRAP_TRACE, th))
+	return true
 }
 
 // decided is what the client made of the signal that the thread stopped for.
-func (th *thread) decided(info linux.SigInfo) linux.SigInfo {
-	s := linux.Signal(th.action.Signal)
-	switch {
-	case s == 0:
+func (th *thread) decided() linux.SigInfo {
+	if th.action.Signal == 0 {
 		return linux.SigInfo{}
-	case s == info.Signal():
-		info = th.info // the client may have changed it
-	default:
-		info = linux.KillInfo(s, linux.SI_USER, int32(th.t.Proc.PID), th.t.Proc.Creds().UID)
 	}
-	if th.action.Kind == rsp.Step || th.action.Kind == rsp.StepRange {
-		th.entered = true
-		th.t.Pause()
-	}
-	return info
+	th.armHandler()
+	return th.chosen()
 }
 
-// inject sends the signal that the client resumed the thread with.
+// chosen describes the signal that the client resumed the thread with: what
+// it stopped for, perhaps changed, or one sent by the debugger (ptrace_signal
+// in the kernel).
+func (th *thread) chosen() linux.SigInfo {
+	s := linux.Signal(th.action.Signal)
+	if th.info.Signal() == s {
+		return th.info
+	}
+	return linux.KillInfo(s, linux.SI_USER, int32(th.t.Proc.PID), th.t.Proc.Creds().UID)
+}
+
+// inject sends a signal that the client resumed the thread with.
 func (th *thread) inject() {
 	if s := linux.Signal(th.action.Signal); s != 0 {
 		th.silent = s
-		th.t.Signal(linux.KillInfo(s, linux.SI_USER, int32(th.t.Proc.PID), th.t.Proc.Creds().UID))
+		th.t.Signal(th.chosen())
 	}
 }
 
-// pendingSignal is the signal the thread stopped for, 0 for other stops.
-func (th *thread) pendingSignal() linux.Signal {
-	if th.info.Signal() == linux.SIGTRAP {
-		return 0
-	}
-	return th.info.Signal()
-}
-
-// stop queues an event and begins to stop the other threads.
+// stop begins a stop that has a reason.
 func (d *Debugger) stop(th *thread, s rsp.Stop, info linux.SigInfo) {
 	s.Thread = th.id
 	th.info = info
-	d.queue = append(d.queue, s)
+	d.reason = &s
 	d.halt()
 }
 
 // halt begins to stop everything.
 func (d *Debugger) halt() {
-	if d.state != running {
-		return
-	}
 	d.state = stopping
 	for _, other := range d.order {
 		if !other.inside {
@@ -194,37 +269,49 @@ func (d *Debugger) halt() {
 
 // park waits for the client. The last thread to arrive completes the stop.
 func (d *Debugger) park(th *thread) {
-	th.parked = true
-	d.settle()
+	if !th.parked {
+		th.parked = true
+		d.settle()
+	}
 	for th.parked && !th.t.Dying() {
 		d.cond.Wait()
 	}
 }
 
-// settle completes a stop once every thread stands.
+// settle completes a stop once every thread stands. The kernel is asked which
+// there are: one that has just been made has not reported itself yet.
 func (d *Debugger) settle() {
 	if d.state != stopping || len(d.order) == 0 {
 		return
 	}
-	for _, th := range d.order {
-		if !th.parked {
+	for _, t := range d.kernel.Threads() {
+		if th := d.threads[t]; th == nil || !th.parked || t.Dying() && !th.ended {
 			return
 		}
 	}
-	if len(d.queue) == 0 {
-		d.queue = append(d.queue, rsp.Stop{Kind: rsp.StopInterrupt, Signal: rsp.Signal(linux.SIGINT), Thread: d.order[0].id})
+	if d.reason == nil {
+		d.reason = &rsp.Stop{Kind: rsp.StopInterrupt, Signal: rsp.Signal(linux.SIGINT), Thread: d.interruptible().id}
 	}
-	d.state = stopped
-	d.last = d.queue[0]
-	if d.attaching {
-		d.queue = d.queue[1:] // Attach returns it
+	d.state, d.last, d.reason = stopped, *d.reason, nil
+	if !d.attaching {
+		d.stops <- d.last
 	}
-	for _, s := range d.queue {
-		d.stops <- s
-	}
-	d.queue = nil
 	d.cond.Broadcast()
 }
+
+// interruptible is the thread that an interrupt is said to have stopped: one
+// that the client had resumed.
+func (d *Debugger) interruptible() *thread {
+	for _, th := range d.order {
+		if !th.held {
+			return th
+		}
+	}
+	return d.order[0]
+}
+
+// active reports whether threads must be run with breakpoints.
+func (d *Debugger) active() bool { return d.attached || len(d.breakpoints) > 0 }
 
 // prepare sets the engine up for how the thread goes on.
 func (d *Debugger) prepare(th *thread) {
@@ -232,7 +319,7 @@ func (d *Debugger) prepare(th *thread) {
 		return
 	}
 	dbg := engine.Debug{}
-	if d.attached {
+	if d.active() || th.over != nil {
 		dbg.Breakpoints = true
 		dbg.Registers = d.debugRegisters()
 		dbg.Step = th.over != nil || th.action.Kind == rsp.Step || th.action.Kind == rsp.StepRange
@@ -244,22 +331,13 @@ func (d *Debugger) prepare(th *thread) {
 			dbg.Registers = onlyData(dbg.Registers)
 		}
 	}
-	th.stepping = dbg.Step
+	d.setStepping(th, dbg.Step)
 	if dbg.Step {
-		th.noteInstruction()
+		th.step = lookAt(th)
 	}
 	if err := th.t.CPU.SetDebug(dbg); err != nil {
 		d.kernel.Logf("debugger: thread %d: %v", th.t.TID, err)
 	}
-}
-
-// WantsSyscalls implements kernel.Tracer. A step over SYSCALL ends at the
-// call's return.
-func (d *Debugger) WantsSyscalls(t *kernel.Thread, nr uint64) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	th := d.threads[t]
-	return d.attached && th != nil && (th.stepping || d.catch.has(nr))
 }
 
 // Exiting implements kernel.Tracer.
@@ -277,13 +355,14 @@ func (d *Debugger) ProcessExit(p *kernel.Process, status kernel.ExitStatus) {
 	if status.Signal != 0 {
 		s.Kind, s.Signal = rsp.StopKilled, rsp.Signal(status.Signal)
 	}
-	d.state, d.last = exited, s
+	d.state, d.last, d.reason = exited, s, nil
 	d.cond.Broadcast()
-	if !d.attached {
+	switch {
+	case !d.attached:
 		d.finish()
-		return
+	case !d.attaching:
+		d.stops <- s
 	}
-	d.stops <- s
 }
 
 func trapInfo(code int32, th *thread) linux.SigInfo {

@@ -3,7 +3,6 @@ package debug
 import (
 	"errors"
 
-	"torov/internal/engine"
 	"torov/internal/linux"
 	"torov/rsp"
 )
@@ -12,9 +11,8 @@ import (
 func (d *Debugger) Attach() (rsp.Stop, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.attached = true
+	d.attached, d.attaching = true, true
 	if d.state == running {
-		d.attaching = true
 		d.halt()
 		d.settle()
 	}
@@ -38,14 +36,14 @@ func (d *Debugger) Resume(actions []rsp.Action) error {
 	case running, stopping:
 		return errors.New("the program is running already")
 	}
-	d.state = running
+	d.state, d.actions = running, actions
 	for _, th := range d.order {
-		if a, ok := rsp.ActionFor(actions, th.id); ok {
-			th.action, th.held = a, false
-		} else {
-			th.held = true
+		a, ok := rsp.ActionFor(actions, th.id)
+		if ok {
+			th.action = a
 		}
-		th.parked = th.held
+		th.held, th.parked = !ok, !ok
+		th.handler = nil
 	}
 	d.cond.Broadcast()
 	return nil
@@ -65,133 +63,9 @@ func (d *Debugger) Interrupt() error {
 // Stops implements rsp.RunControl.
 func (d *Debugger) Stops() <-chan rsp.Stop { return d.stops }
 
-// Valid implements rsp.RunControl: an event that waited while the client
-// looked at another one still counts if the breakpoint is still there and the
-// thread still stands at it.
-func (d *Debugger) Valid(s rsp.Stop) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch s.Kind {
-	case rsp.StopBreakpoint, rsp.StopHardwareBreakpoint:
-	default:
-		return true
-	}
-	for _, th := range d.order {
-		if th.id != s.Thread {
-			continue
-		}
-		pc := rsp.Addr(th.t.Regs().RIP)
-		for key := range d.breakpoints {
-			if key.addr == pc {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// stepped: one instruction is done.
-func (d *Debugger) stepped(th *thread) {
-	d.fixFlags(th)
-	if th.over != nil {
-		if d.finishOver(th) {
-			return // it was more than a step
-		}
-	}
-	switch a := th.action; a.Kind {
-	case rsp.StepRange:
-		if pc := rsp.Addr(th.t.Regs().RIP); pc >= a.Start && pc < a.End {
-			return
-		}
-	case rsp.Step:
-	default:
-		return // the step was the debugger's own
-	}
-	d.stop(th, rsp.Stop{Kind: rsp.StopStep}, trapInfo(linux.TRAP_TRACE, th))
-}
-
-// Instructions that show or change the trap flag.
-const (
-	opPushf = 0x9c
-	opPopf  = 0x9d
-)
-
-// steppedOp remembers the first opcode byte of the instruction being stepped,
-// prefixes skipped.
-type steppedOp struct {
-	op byte
-}
-
-// noteInstruction looks at the instruction that is about to be stepped.
-func (th *thread) noteInstruction() {
-	var code [4]byte
-	n, _ := th.t.Proc.AS.DebugRead(code[:], engine.GVA(th.t.Regs().RIP))
-	th.stepOp.op = 0
-	for _, b := range code[:n] {
-		if b == 0x66 || b >= 0x40 && b <= 0x4f {
-			continue // operand size, REX
-		}
-		th.stepOp.op = b
-		return
-	}
-}
-
-// fixFlags takes the trap flag of a step out of what the program can see:
-// PUSHF stores it. What POPF loads is the program's own.
-func (d *Debugger) fixFlags(th *thread) {
-	if th.stepOp.op != opPushf {
-		return
-	}
-	sp := engine.GVA(th.t.Regs().RSP)
-	flags, errno := th.t.Proc.AS.Read64(sp)
-	if errno == 0 && flags&engine.FlagTF != 0 {
-		flags &^= engine.FlagTF
-		var b [2]byte
-		b[0], b[1] = byte(flags), byte(flags>>8)
-		_, _ = th.t.Proc.AS.DebugWrite(sp, b[:])
-	}
-}
-
-// Syscalls: a step over SYSCALL ends when the call returns.
-
-func (d *Debugger) syscallEntry(th *thread) {
-	if nr := uint64(th.t.OrigRAX); d.catch.has(nr) {
-		th.catching = true
-		d.stop(th, rsp.Stop{Kind: rsp.StopSyscallEntry, Syscall: int(nr)}, trapInfo(linux.TRAP_BRKPT, th))
-	}
-}
-
-func (d *Debugger) syscallReturn(th *thread) {
-	if th.catching {
-		th.catching = false
-		d.stop(th, rsp.Stop{Kind: rsp.StopSyscallReturn, Syscall: int(th.t.OrigRAX)}, trapInfo(linux.TRAP_BRKPT, th))
-		return
-	}
-	if th.stepping {
-		d.stepped(th)
-	}
-}
-
-// catchSet are the system calls to stop at.
-type catchSet struct {
-	all     bool
-	numbers map[uint64]bool
-}
-
-func (c catchSet) has(nr uint64) bool { return c.all || c.numbers[nr] }
-
-// CatchSyscalls implements rsp.Syscalls.
-func (d *Debugger) CatchSyscalls(_ rsp.PID, on bool, numbers []int) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.catch = catchSet{all: on && len(numbers) == 0, numbers: make(map[uint64]bool)}
-	if on {
-		for _, n := range numbers {
-			d.catch.numbers[uint64(n)] = true
-		}
-	}
-	return nil
-}
+// Valid implements rsp.RunControl. No stop comes with others that wait: their
+// threads report them when they are resumed.
+func (d *Debugger) Valid(rsp.Stop) bool { return false }
 
 // PassSignals implements rsp.Signals.
 func (d *Debugger) PassSignals(signals []rsp.Signal) error {
@@ -205,14 +79,27 @@ func (d *Debugger) PassSignals(signals []rsp.Signal) error {
 }
 
 // ProgramSignals implements rsp.Signals. Every signal that occurs is asked
-// about, so there is nothing to filter.
-func (d *Debugger) ProgramSignals([]rsp.Signal) error { return nil }
+// about, so this only matters for those left over when the client detaches.
+func (d *Debugger) ProgramSignals(signals []rsp.Signal) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.program = make(map[linux.Signal]bool)
+	for _, s := range signals {
+		d.program[linux.Signal(s)] = true
+	}
+	return nil
+}
 
 // SupportedEvents implements rsp.Events.
-func (d *Debugger) SupportedEvents() rsp.EventSet { return 0 }
+func (d *Debugger) SupportedEvents() rsp.EventSet { return rsp.EventThread | rsp.EventNoResumed }
 
 // EnableEvents implements rsp.Events.
-func (d *Debugger) EnableEvents(rsp.EventSet) error { return nil }
+func (d *Debugger) EnableEvents(e rsp.EventSet) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = e
+	return nil
+}
 
 // ReadSigInfo implements rsp.SigInfo.
 func (d *Debugger) ReadSigInfo(id rsp.ThreadID) (out [rsp.SigInfoSize]byte, err error) {

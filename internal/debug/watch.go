@@ -1,7 +1,8 @@
 package debug
 
 import (
-	"golang.org/x/arch/x86/x86asm"
+	"bytes"
+	"fmt"
 
 	"torov/internal/engine"
 	"torov/internal/kernel"
@@ -11,9 +12,8 @@ import (
 
 // watch is a watchpoint: in debug registers where they fire and are free, by
 // page guards otherwise. A guard takes the right to touch a page away; the
-// access faults, the instruction is stepped with the page open, and what it
-// touched is compared with the watched range. Guards have no limit of number
-// or length, and tell reading from writing.
+// access faults, and the instruction is stepped with the page open. Guards have
+// no limit of number or length, and tell reading from writing.
 type watch struct {
 	key       breakpointKey
 	registers []engine.DebugRegister // nil: guarded
@@ -21,9 +21,20 @@ type watch struct {
 
 func (w *watch) end() rsp.Addr { return w.key.addr + rsp.Addr(w.key.len) }
 
+// overlaps reports whether the watch has bytes in [a, end).
+func (w *watch) overlaps(a, end rsp.Addr) bool { return a < w.end() && w.key.addr < end }
+
+// maxWatch bounds the pages that one watchpoint guards.
+const maxWatch = 64 << 20
+
 func (d *Debugger) insertWatch(p *kernel.Process, key breakpointKey, b *rsp.Breakpoint) error {
-	if key.len <= 0 || key.len > maxWatch || uint64(key.addr)+uint64(key.len) > uint64(mm.UserEnd) {
-		return errTooLarge
+	switch {
+	case key.len <= 0:
+		return fmt.Errorf("a watchpoint of %d bytes", key.len)
+	case key.len > maxWatch:
+		return fmt.Errorf("a watchpoint of %d bytes; at most %d MiB can be watched", key.len, maxWatch>>20)
+	case key.addr >= rsp.Addr(mm.UserEnd)-rsp.Addr(key.len):
+		return fmt.Errorf("no memory can be at %#x", uint64(key.addr))
 	}
 	w := &watch{key: key}
 	// x86 cannot watch reads alone: a guard can.
@@ -44,7 +55,7 @@ func (d *Debugger) insertWatch(p *kernel.Process, key breakpointKey, b *rsp.Brea
 }
 
 // pieces splits a range into naturally aligned pieces that debug registers
-// can watch.
+// can watch; it gives up when there are more than registers.
 func pieces(a engine.GVA, n int, kind engine.WatchKind) (out []engine.DebugRegister) {
 	for n > 0 && len(out) <= engine.NumDebugRegisters {
 		size := 8
@@ -85,7 +96,7 @@ func (d *Debugger) guard(p *kernel.Process, w *watch) {
 func (d *Debugger) guardOf(page engine.GVA) mm.Guard {
 	g := mm.GuardNone
 	for _, w := range d.watches {
-		if w.registers != nil || engine.GVA(w.end()) <= page || engine.GVA(w.key.addr) >= page+engine.PageSize {
+		if w.registers != nil || !w.overlaps(rsp.Addr(page), rsp.Addr(page)+engine.PageSize) {
 			continue
 		}
 		if w.key.kind != rsp.WriteWatch {
@@ -96,70 +107,113 @@ func (d *Debugger) guardOf(page engine.GVA) mm.Guard {
 	return g
 }
 
+// touch is a watched range that an instruction is about to touch.
+type touch struct {
+	hit hit
+	// before is set if only a change tells that it was really touched.
+	before []byte
+}
+
+// hit is a watchpoint that an instruction has touched.
+type hit struct {
+	key  breakpointKey
+	addr rsp.Addr
+}
+
 // hitGuard: the thread is about to touch a guarded page. The instruction runs
-// alone with the page open; if it touches a watched byte the stop follows it.
+// alone with the page open.
 func (d *Debugger) hitGuard(th *thread, e kernel.Event) {
+	first := th.over == nil || len(th.over.guards) == 0
 	if th.over == nil {
 		th.over = &stepOver{}
 	}
 	if !th.over.froze {
-		d.freeze(th)
 		th.over.froze = true
+		d.freeze(th)
 	}
 	page := e.Addr.PageDown()
 	th.t.Proc.AS.SetGuard(page, mm.GuardNone)
 	th.over.guards = append(th.over.guards, page)
-	if th.over.hit != nil {
-		return
-	}
-	size, loads := d.access(th)
-	end := rsp.Addr(e.Addr) + rsp.Addr(size)
-	for _, w := range d.watches {
-		if w.registers != nil || rsp.Addr(e.Addr) >= w.end() || end <= w.key.addr {
-			continue
-		}
-		if w.key.kind == rsp.WriteWatch && !e.Write || w.key.kind == rsp.ReadWatch && e.Write && !loads {
-			continue
-		}
-		th.over.hit = &rsp.Stop{Kind: rsp.StopWatch, Watch: w.key.kind, Addr: max(w.key.addr, rsp.Addr(e.Addr))}
-		return
+	accesses, known := decodeAccesses(th)
+	switch {
+	case known && first:
+		// All of them: with this page open others would not be noticed.
+		d.willTouch(th, fit(accesses, e))
+	case !known && !e.Exec:
+		d.mayTouch(th, e)
 	}
 }
 
-// widest is the largest access of one instruction that the decoder does not
-// know: a 64-byte vector.
-const widest = 64
+// willTouch notes the watches that accesses concern.
+func (d *Debugger) willTouch(th *thread, accesses []access) {
+	for _, w := range d.watches {
+		for _, a := range accesses {
+			wanted := a.write && w.key.kind != rsp.ReadWatch || a.read && w.key.kind != rsp.WriteWatch
+			if w.registers == nil && wanted && w.overlaps(a.addr, a.end()) {
+				th.over.touched = append(th.over.touched, touch{hit: hit{w.key, max(w.key.addr, a.addr)}})
+				break
+			}
+		}
+	}
+}
 
-// access decodes the instruction at RIP: how many bytes it touches, and
-// whether a write of it also reads.
-func (d *Debugger) access(th *thread) (size int, loads bool) {
-	var code [15]byte
-	n, _ := th.t.Proc.AS.DebugRead(code[:], engine.GVA(th.t.Regs().RIP))
-	inst, err := x86asm.Decode(code[:n], 64)
-	if err != nil || inst.Op == 0 {
-		return widest, false
+// mayTouch notes watches behind the address of an access whose size is not
+// known: what is written is told by its change, what is read is assumed.
+func (d *Debugger) mayTouch(th *thread, e kernel.Event) {
+	from, to := rsp.Addr(e.Addr), rsp.Addr(e.Addr)+widest
+	for _, w := range d.watches {
+		if w.registers != nil || !w.overlaps(from, to) || e.Write == (w.key.kind == rsp.ReadWatch) {
+			continue
+		}
+		t := touch{hit: hit{w.key, max(w.key.addr, from)}}
+		if e.Write {
+			t.before = d.watched(th, t.hit, to)
+		}
+		th.over.touched = append(th.over.touched, t)
 	}
-	size = inst.MemBytes
-	switch inst.Op {
-	case x86asm.PUSH, x86asm.CALL, x86asm.POP, x86asm.RET, x86asm.LEAVE, x86asm.PUSHFQ, x86asm.POPFQ:
-		size = 8
-	case x86asm.MOVSB, x86asm.STOSB, x86asm.LODSB, x86asm.CMPSB, x86asm.SCASB:
-		size = 1
-	case x86asm.MOVSQ, x86asm.STOSQ, x86asm.LODSQ, x86asm.CMPSQ, x86asm.SCASQ:
-		size = 8
-	case x86asm.MOVSD, x86asm.STOSD, x86asm.LODSD, x86asm.CMPSD, x86asm.SCASD:
-		size = 4
-	case x86asm.MOVSW, x86asm.STOSW, x86asm.LODSW, x86asm.CMPSW, x86asm.SCASW:
-		size = 2
+}
+
+// watched reads the part of a watch from where it is hit to an end.
+func (d *Debugger) watched(th *thread, h hit, to rsp.Addr) []byte {
+	b := make([]byte, min(to, h.key.addr+rsp.Addr(h.key.len))-h.addr)
+	n, _ := th.t.Proc.AS.DebugRead(b, engine.GVA(h.addr))
+	return b[:n]
+}
+
+// changed returns the watches that an instruction has really touched.
+func (d *Debugger) changed(th *thread, touched []touch) (hits []hit) {
+	for _, t := range touched {
+		if t.before != nil && bytes.Equal(t.before, d.watched(th, t.hit, t.hit.addr+rsp.Addr(len(t.before)))) {
+			continue
+		}
+		hits = append(hits, t.hit)
 	}
-	if size == 0 {
-		size = widest
+	return hits
+}
+
+// noteHits finds the watchpoints for which debug registers fired.
+func (d *Debugger) noteHits(th *thread, e kernel.Event) {
+	if e.Kind != kernel.EventDebugRegister {
+		return
 	}
-	switch inst.Op {
-	case x86asm.ADD, x86asm.SUB, x86asm.INC, x86asm.DEC, x86asm.AND, x86asm.OR, x86asm.XOR, x86asm.NEG, x86asm.NOT,
-		x86asm.ADC, x86asm.SBB, x86asm.XADD, x86asm.XCHG, x86asm.CMPXCHG, x86asm.CMPXCHG8B, x86asm.CMPXCHG16B,
-		x86asm.SHL, x86asm.SHR, x86asm.SAR, x86asm.ROL, x86asm.ROR, x86asm.RCL, x86asm.RCR, x86asm.BTS, x86asm.BTR, x86asm.BTC:
-		loads = true
+	for i, r := range d.armed {
+		// Kernels before 5.8 on AMD do not say which it was.
+		if r.Kind != engine.WatchExec && (e.DR6>>i&1 != 0 || e.DR6&0xf == 0) {
+			th.hits = append(th.hits, hit{r.key, r.key.addr})
+		}
 	}
-	return size, loads
+}
+
+// liveHit returns the stop for the first watchpoint that the thread has
+// touched and the client has not removed meanwhile, nil if there is none, and
+// forgets the others.
+func (d *Debugger) liveHit(th *thread) *rsp.Stop {
+	hits := th.hits
+	th.hits = nil
+	for _, h := range hits {
+		if d.attached && d.breakpoints[h.key] != nil {
+			return &rsp.Stop{Kind: rsp.StopWatch, Watch: h.key.kind, Addr: h.addr}
+		}
+	}
+	return nil
 }

@@ -62,6 +62,10 @@ func (t *Thread) defaultAction(s linux.Signal) {
 	}
 }
 
+// Restarting reports whether the thread is in a system call that will be made
+// again, or fail with EINTR, before the program goes on.
+func (t *Thread) Restarting() bool { return t.restartPending() }
+
 // restartPending reports whether RAX holds one of the internal restart codes.
 func (t *Thread) restartPending() bool {
 	switch linux.Errno(-t.Regs().RAX) {

@@ -40,15 +40,15 @@ func (k *Kernel) Start(prog Program) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	rnd := k.layout()
-	top := loader.StackTop(rnd.stack)
-	as, err := k.machine.NewSpace(rnd.base(top))
+	rnd, limits := k.layout(), hostLimits()
+	top, stack := loader.StackTop(rnd.stack), stackSize(limits[unix.RLIMIT_STACK].Cur)
+	as, err := k.machine.NewSpace(rnd.base(top, stack))
 	if err != nil {
 		return nil, err
 	}
 	p := &Process{
 		Kernel: k, PID: k.nextID, Parent: unix.Getppid(), AS: as, Files: NewFileTable(), Exe: prog.Path, Args: prog.Args, Env: prog.Env,
-		dumpable: 1, creds: hostCreds(), limits: hostLimits(),
+		dumpable: 1, creds: hostCreds(), limits: limits,
 	}
 	p.Start, _ = k.clock.Now(unix.CLOCK_BOOTTIME)
 	name := truncate(filepath.Base(prog.Path), linux.TASK_COMM_LEN-1)
@@ -68,7 +68,7 @@ func (k *Kernel) Start(prog Program) (*Process, error) {
 	if prog.Flat != nil {
 		err = p.loadFlat(prog, info.Size(), &regs)
 	} else {
-		err = p.loadELF(prog, info.Size(), rnd, top, &regs)
+		err = p.loadELF(prog, info.Size(), rnd, top, stack, &regs)
 	}
 	if err != nil {
 		return nil, err
@@ -100,8 +100,12 @@ func (k *Kernel) layout() (r layoutRandom) {
 	return r
 }
 
-// stackSize is what the stack may grow to: Linux's default RLIMIT_STACK.
-const stackSize = 8 << 20
+// stackSize is how much address space the stack gets: RLIMIT_STACK in bytes,
+// within bounds. It costs nothing until it is used.
+func stackSize(limit uint64) uint64 {
+	const least, most = 1 << 20, 4 << 30
+	return min(max(limit, least), most) &^ (engine.PageSize - 1)
+}
 
 // mmapGap is the least distance of the mappings from the top of the stack
 // (MIN_GAP in arch/x86/mm/mmap.c), and mmapRandomBits their randomness in pages.
@@ -110,8 +114,9 @@ const (
 	mmapRandomBits = 28
 )
 
-func (r layoutRandom) base(top engine.GVA) engine.GVA {
-	return top - mmapGap - engine.GVA(r.mmap&(1<<mmapRandomBits-1)<<engine.PageShift)
+func (r layoutRandom) base(top engine.GVA, stack uint64) engine.GVA {
+	gap := max(mmapGap, stack+stack/8)
+	return (top - engine.GVA(gap) - engine.GVA(r.mmap&(1<<mmapRandomBits-1)<<engine.PageShift)).PageDown()
 }
 
 func (p *Process) loadFlat(prog Program, size int64, regs *engine.Regs) error {
@@ -135,7 +140,7 @@ func (p *Process) loadFlat(prog Program, size int64, regs *engine.Regs) error {
 	return nil
 }
 
-func (p *Process) loadELF(prog Program, size int64, rnd layoutRandom, top engine.GVA, regs *engine.Regs) error {
+func (p *Process) loadELF(prog Program, size int64, rnd layoutRandom, top engine.GVA, stack uint64, regs *engine.Regs) error {
 	image, err := loader.Parse(prog.File, size)
 	if err != nil {
 		return err
@@ -163,7 +168,7 @@ func (p *Process) loadELF(prog Program, size int64, rnd layoutRandom, top engine
 	if image.ExecStack {
 		prot |= mm.ProtExec
 	}
-	_, errno := p.AS.Map(mm.MapRequest{Addr: top - stackSize, Length: stackSize, Prot: prot, Fixed: true, Name: mm.StackName})
+	_, errno := p.AS.Map(mm.MapRequest{Addr: top - engine.GVA(stack), Length: stack, Prot: prot, Fixed: true, Name: mm.StackName})
 	if errno != 0 {
 		return fmt.Errorf("map the stack: %w", errno)
 	}

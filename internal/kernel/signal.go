@@ -152,6 +152,9 @@ func (t *Thread) Signal(info linux.SigInfo) linux.Errno {
 	if !t.pending.add(info) {
 		return linux.EAGAIN
 	}
+	if t.Blocked().Has(s) {
+		t.Proc.raiseSignalFiles(s)
+	}
 	t.poke()
 	return 0
 }
@@ -188,8 +191,9 @@ func (p *Process) Signal(info linux.SigInfo) linux.Errno {
 		taker.poke()
 		return 0
 	}
+	p.raiseSignalFiles(s)
 	for _, t := range threads {
-		t.poke() // sigtimedwait and signalfd take blocked signals
+		t.poke() // sigtimedwait takes blocked signals
 	}
 	return 0
 }

@@ -200,8 +200,14 @@ func (t *Thread) syscall(nr uint64) {
 	}
 	value, errno := t.Proc.Kernel.cfg.Syscall(t, nr, [6]uint64{r.RDI, r.RSI, r.RDX, r.R10, r.R8, r.R9})
 	switch {
-	case errno == linux.EJUSTRETURN || t.abandoned:
+	case t.abandoned:
+		// The tracer has sent the thread elsewhere: nothing returns.
 		t.abandoned = false
+		if !t.restartPending() {
+			t.OrigRAX, t.restart = -1, nil
+		}
+		return
+	case errno == linux.EJUSTRETURN:
 	case errno != 0:
 		r.RAX = errno.Result()
 	default:
@@ -211,7 +217,8 @@ func (t *Thread) syscall(nr uint64) {
 }
 
 func (t *Thread) finishSyscall(tr Tracer, traced bool) {
-	if traced && !t.Dying() {
+	// A tracer that stopped the thread inside the call may want the return.
+	if tr != nil && !t.Dying() && (traced || tr.WantsSyscalls(t, uint64(t.OrigRAX))) {
 		tr.Event(t, Event{Kind: EventSyscallReturn})
 	}
 	if !t.restartPending() {
@@ -278,7 +285,6 @@ func (t *Thread) ExitThread(code int) {
 
 // end is the last thing a thread does.
 func (t *Thread) end() {
-	t.trace(Event{Kind: EventThreadExit, Status: t.status})
 	if !t.Proc.isExiting() {
 		t.leaveRobustList()
 		if t.ClearTID != 0 {
@@ -287,6 +293,9 @@ func (t *Thread) end() {
 			}
 		}
 	}
+	// After this the thread writes no memory: a debugger that has heard of the
+	// end need not wait for the thread to stop.
+	t.trace(Event{Kind: EventThreadExit, Status: t.status})
 	t.Proc.remove(t)
 	if fd := t.wakeFD.Swap(-2); fd >= 0 {
 		unix.Close(int(fd))

@@ -18,7 +18,7 @@ const (
 	EventSignal                         // Event.Info is about to be delivered
 	EventSyscallEntry                   // OrigRAX is the number, RAX is -ENOSYS
 	EventSyscallReturn                  // RAX is the result
-	EventThreadExit                     // the thread is about to end
+	EventThreadExit                     // the thread has done the last that anybody can see
 )
 
 // Event is something a tracer may want to know. The thread stands still until
@@ -28,6 +28,7 @@ type Event struct {
 	DR6    uint64
 	Addr   engine.GVA
 	Write  bool // EventGuard
+	Exec   bool // EventGuard: the instruction itself is there
 	Info   linux.SigInfo
 	Status ExitStatus // EventThreadExit
 }
@@ -42,7 +43,8 @@ type Tracer interface {
 	// looked at.
 	Event(t *Thread, e Event) linux.SigInfo
 	// WantsSyscalls reports whether EventSyscallEntry and EventSyscallReturn
-	// are wanted for a number. It is called for every system call.
+	// are wanted for a number. It is called at the entry and at the return of
+	// every system call.
 	WantsSyscalls(t *Thread, nr uint64) bool
 	// Exiting is called, from any goroutine, when a process begins to end:
 	// events that block must return.

@@ -77,7 +77,7 @@ func (t *Thread) pageFault(e engine.Exit) {
 			t.Kernel().machine.Memory().Limit()>>20)
 		t.Proc.Kill(linux.SIGKILL)
 	case mm.FaultGuard:
-		t.trace(Event{Kind: EventGuard, Addr: e.Addr, Write: acc == mm.AccessWrite})
+		t.trace(Event{Kind: EventGuard, Addr: e.Addr, Write: acc == mm.AccessWrite, Exec: acc == mm.AccessExec})
 	}
 }
 

@@ -73,8 +73,11 @@ func (as *AddressSpace) Fault(a engine.GVA, acc Access) Fault {
 // around it, since entries are cheap and exits are not.
 func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
 	size := engine.GVA(anonWindow)
-	if v.File != nil {
+	switch {
+	case v.File != nil:
 		size = fileWindow
+	case v.Name == StackName:
+		size = stackWindow
 	}
 	start := max(a&^(size-1), v.Start)
 	end := min(a&^(size-1)+size, v.End)

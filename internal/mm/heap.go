@@ -26,7 +26,7 @@ func (as *AddressSpace) HeapRange() (start, end engine.GVA) {
 func (as *AddressSpace) Brk(to engine.GVA, dataLimit uint64) engine.GVA {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	if to < as.brkStart || to > UserEnd || uint64(to-as.brkStart) > dataLimit {
+	if as.brkStart == 0 || to < as.brkStart || to > UserEnd || uint64(to-as.brkStart) > dataLimit {
 		return as.brk
 	}
 	oldEnd, _ := as.brk.PageUp()
@@ -38,7 +38,7 @@ func (as *AddressSpace) Brk(to engine.GVA, dataLimit uint64) engine.GVA {
 		if !as.isFree(oldEnd, newEnd) || len(as.vmas) >= maxVMAs || uint64(newEnd-oldEnd) > as.mem.Limit() {
 			return as.brk
 		}
-		as.vmas.insert(&VMA{Start: oldEnd, End: newEnd, Prot: ProtRead | ProtWrite, Name: "[heap]"})
+		as.vmas.insert(&VMA{Start: oldEnd, End: newEnd, Prot: ProtRead | ProtWrite, Name: HeapName})
 		if newEnd-oldEnd <= eager {
 			_ = as.populate(as.vmas.find(oldEnd), oldEnd, newEnd)
 		}

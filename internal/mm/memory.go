@@ -55,6 +55,7 @@ type Memory struct {
 	slots int
 	onAdd SlotFunc
 	free  []extent // sorted by start, never touching
+	maps  hostMaps
 }
 
 type extent struct{ start, size uint64 }
@@ -117,24 +118,29 @@ func (m *Memory) addSlot(atLeast uint64) error {
 	for size < atLeast {
 		size *= 2
 	}
-	start := m.end
+	start, skip := m.end, false
 	if start < holeEnd && start+size > holeStart {
 		if left := uint64(holeStart) - min(start, holeStart); left >= atLeast && left > 0 {
 			size = left
 		} else {
-			m.giveBack(m.next, m.end-m.next)
-			start, m.next = holeEnd, holeEnd
+			start, skip = holeEnd, true
 		}
 	}
-	if start+size > uint64(len(m.host)) {
+	room := uint64(len(m.host)) - start
+	if room < atLeast {
 		return ErrNoMemory
 	}
+	size = min(size, room)
 	mem := m.host[start : start+size : start+size]
 	if err := commit(mem); err != nil {
 		return fmt.Errorf("map %d MiB of guest memory: %w", size>>20, err)
 	}
 	if err := m.onAdd(m.slots, engine.GPA(start), mem); err != nil {
 		return err
+	}
+	if skip {
+		m.giveBack(m.next, m.end-m.next)
+		m.next = start
 	}
 	m.slots++
 	m.end = start + size
@@ -167,7 +173,7 @@ func (m *Memory) Alloc(size uint64) (engine.GPA, error) {
 		m.next = start + size
 	}
 	m.inUse += size
-	if size >= hugeSize {
+	if size >= hugeSize && m.maps.split() {
 		adviseHuge(m.host[start : start+size])
 	}
 	return engine.GPA(start), nil
@@ -202,8 +208,9 @@ func (m *Memory) takeFree(size, align uint64) (uint64, bool) {
 // to the host mapping (mmu notifiers).
 func (m *Memory) Free(gpa engine.GPA, size uint64, wasFile bool) error {
 	mem := m.host[gpa : uint64(gpa)+size]
+	lost := wasFile && !m.maps.split()
 	var err error
-	if wasFile {
+	if wasFile && !lost {
 		err = commit(mem)
 	} else {
 		err = discard(mem)
@@ -211,10 +218,24 @@ func (m *Memory) Free(gpa engine.GPA, size uint64, wasFile bool) error {
 	if err != nil {
 		return fmt.Errorf("drop guest memory: %w", err)
 	}
+	if lost {
+		return nil // the file stays where it is, and nobody gets the range again
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inUse -= size
 	m.giveBack(uint64(gpa), size)
+	return nil
+}
+
+// mapFile puts a file under a range that Alloc gave out.
+func (m *Memory) mapFile(gpa engine.GPA, size uint64, f *File, offset uint64, shared bool) error {
+	if !m.maps.split() {
+		return errTooManyMaps
+	}
+	if err := mapFile(m.Bytes(gpa, size), f.fd, offset, shared, f.writable); err != nil {
+		return fmt.Errorf("map %s: %w", f.Path, err)
+	}
 	return nil
 }
 

@@ -72,6 +72,17 @@ func (t pageTable) make(a engine.GVA) (*uint64, error) {
 	return t.mem.entry(table, index(a, 0)), nil
 }
 
+// makeRange makes the tables of [start, end).
+func (t pageTable) makeRange(start, end engine.GVA) error {
+	const span = pageSize * 512 // of one table
+	for a := start; a < end; a = a&^(span-1) + span {
+		if _, err := t.make(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // each calls f for every entry of [start, end) that owns a page, in order.
 func (t pageTable) each(start, end engine.GVA, f func(a engine.GVA, p *uint64)) {
 	for a := start; a < end; {

@@ -15,7 +15,9 @@ func NewShimTable(mem *Memory, base engine.GVA) (*ShimTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ShimTable{table, base}, nil
+	// The entry that spaces share must be there before the first of them.
+	_, err = table.make(base)
+	return &ShimTable{table, base}, err
 }
 
 // Map maps one page for the supervisor only.

@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -24,6 +25,8 @@ const (
 	// window is how much a fault fills in: entries are cheap, exits are not.
 	anonWindow = 2 << 20
 	fileWindow = 32 << 20
+	// A stack is mostly unused, and must not get a huge page.
+	stackWindow = 256 << 10
 )
 
 // AddressSpace is what one process sees: VMAs, the page table the processors
@@ -79,6 +82,7 @@ type MapRequest struct {
 	Fixed     bool // replace what is there
 	NoReplace bool // with Fixed: refuse if something is there
 	Low       bool // below 2 GiB (MAP_32BIT)
+	AllowNull bool // also below vm.mmap_min_addr
 	Populate  bool
 	File      *File // nil: anonymous; Map takes a reference of its own
 	Offset    uint64
@@ -115,10 +119,21 @@ func (as *AddressSpace) Map(r MapRequest) (engine.GVA, linux.Errno) {
 	}
 	v := &VMA{Start: start, End: end, Prot: r.Prot, Shared: r.Shared, File: r.File.hold(), Offset: r.Offset, Name: r.Name}
 	as.vmas.insert(v)
-	if r.Prot != 0 && (length <= eager || r.Populate) {
-		// A failure here is found again, and reported, at the first access.
-		_ = as.populate(as.vmas.find(start), start, end)
+	if r.Prot == 0 {
+		return start, 0
 	}
+	if length > eager && !r.Populate {
+		if r.File == nil {
+			return start, 0
+		}
+		end = start + eager
+	}
+	err := as.populate(as.vmas.find(start), start, end)
+	if err != nil && r.File != nil && !errors.Is(err, ErrNoMemory) {
+		as.unmapLocked(start, start+engine.GVA(length))
+		return 0, linux.FromHost(err)
+	}
+	// Any other failure is found again, and reported, at the first access.
 	return start, 0
 }
 
@@ -130,7 +145,7 @@ func (as *AddressSpace) place(r MapRequest, length uint64) (engine.GVA, linux.Er
 			return 0, linux.EINVAL
 		case end > UserEnd || end < r.Addr:
 			return 0, linux.ENOMEM
-		case r.Addr < minAddr:
+		case r.Addr < minAddr && !r.AllowNull:
 			return 0, linux.EPERM
 		case r.NoReplace && !as.isFree(r.Addr, end):
 			return 0, linux.EEXIST
@@ -169,7 +184,7 @@ func (as *AddressSpace) gapBelow(top engine.GVA, length uint64) (engine.GVA, boo
 		}
 		floor := minAddr
 		if i > 0 {
-			floor = as.vmas[i-1].End
+			floor = max(floor, as.vmas[i-1].End)
 		}
 		if top >= floor && top-floor >= n {
 			return top - n, true
@@ -282,7 +297,6 @@ func (as *AddressSpace) Protect(a engine.GVA, length uint64, prot Prot) linux.Er
 		v := as.vmas[j]
 		if v.Shared && v.File != nil && prot&ProtWrite != 0 && !v.File.writable {
 			errno = linux.EACCES
-			end = v.Start
 			break
 		}
 		v.Prot = prot
@@ -364,9 +378,12 @@ func (as *AddressSpace) populate(v *VMA, start, end engine.GVA) error {
 // fill gives [start, end), where nothing is, one run of pages.
 func (as *AddressSpace) fill(v *VMA, start, end engine.GVA) error {
 	size := uint64(end - start)
+	if err := as.table.makeRange(start, end); err != nil {
+		return err
+	}
 	gpa, err := as.mem.Alloc(size)
 	if err != nil {
-		if size == pageSize {
+		if size == pageSize || !errors.Is(err, ErrNoMemory) {
 			return err
 		}
 		half := engine.GVA(size/2) &^ (pageSize - 1)
@@ -377,17 +394,14 @@ func (as *AddressSpace) fill(v *VMA, start, end engine.GVA) error {
 	}
 	bits := uint64(pteOwned)
 	if v.File != nil {
-		if err := mapFile(as.mem.Bytes(gpa, size), v.File.fd, v.offsetOf(start), v.Shared, v.File.writable); err != nil {
-			return fmt.Errorf("map %s: %w", v.File.Path, err)
+		if err := as.mem.mapFile(gpa, size, v.File, v.offsetOf(start), v.Shared); err != nil {
+			// A failed mmap may have taken away what was there before.
+			return errors.Join(err, as.mem.Free(gpa, size, true))
 		}
 		bits |= pteFile
 	}
 	for a := start; a < end; a += pageSize {
-		p, err := as.table.make(a)
-		if err != nil {
-			return err
-		}
-		storeEntry(p, uint64(gpa)+uint64(a-start)|bits|as.guards.restrict(a, hardware(v.Prot)))
+		storeEntry(as.table.find(a), uint64(gpa)+uint64(a-start)|bits|as.guards.restrict(a, hardware(v.Prot)))
 	}
 	as.restoreBreakpoints(start, end)
 	return nil
@@ -432,22 +446,43 @@ func (as *AddressSpace) Advise(a engine.GVA, length uint64, advice int) linux.Er
 	}
 	for i := as.vmas.from(start); i < len(as.vmas) && as.vmas[i].Start < end; i++ {
 		v := as.vmas[i]
-		as.discardPages(v, max(start, v.Start), min(end, v.End))
+		if err := as.discardPages(v, max(start, v.Start), min(end, v.End)); err != nil {
+			return linux.FromHost(err)
+		}
 	}
 	return errno
 }
 
 // discardPages drops contents but keeps pages: zeroes come back, or the file.
-func (as *AddressSpace) discardPages(v *VMA, start, end engine.GVA) {
+// Only mappings of devices refuse.
+func (as *AddressSpace) discardPages(v *VMA, start, end engine.GVA) error {
 	if v.Shared {
-		return // the contents are the file's or shared with others
+		return nil // the contents are the file's or shared with others
 	}
 	var runs []run
 	as.table.each(start, end, func(a engine.GVA, p *uint64) { runs = addRun(runs, loadEntry(p)) })
 	for _, r := range runs {
 		if err := discard(as.mem.Bytes(r.gpa, r.size)); err != nil {
-			panic("mm: discard: " + err.Error())
+			return err
 		}
 	}
 	as.restoreBreakpoints(start, end)
+	return nil
+}
+
+// Mapped returns ENOMEM if the range has a hole, as msync and mlock do.
+func (as *AddressSpace) Mapped(a engine.GVA, length uint64) linux.Errno {
+	if length == 0 {
+		return 0
+	}
+	start, end, errno := pageRange(a, length)
+	if errno != 0 {
+		return errno
+	}
+	as.mu.RLock()
+	defer as.mu.RUnlock()
+	if as.vmas.covered(start, end) < end {
+		return linux.ENOMEM
+	}
+	return 0
 }

@@ -88,6 +88,12 @@ func (f *File) size() uint64 {
 	return (uint64(st.Size) + pageSize - 1) &^ (pageSize - 1)
 }
 
+// Names of VMAs that have no file, as in /proc/PID/maps.
+const (
+	HeapName  = "[heap]"
+	StackName = "[stack]"
+)
+
 // VMA is a range of an address space that the program mapped: what it asked
 // for. What is there is in the page table.
 type VMA struct {
@@ -96,7 +102,7 @@ type VMA struct {
 	Shared     bool
 	File       *File  // nil: anonymous
 	Offset     uint64 // file offset of Start
-	Name       string // "[heap]", "[stack]" or empty
+	Name       string // HeapName, StackName or empty
 }
 
 // Len is the size in bytes.

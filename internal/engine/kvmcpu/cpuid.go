@@ -14,6 +14,7 @@ type features struct {
 	xsaveSize     int
 	xsaveOffsets  [64]int
 	xsave         bool
+	maxMemory     uint64 // bytes that fit the processor's physical addresses
 	fsgsbase      bool
 	hwcap, hwcap2 uint64
 }
@@ -39,6 +40,7 @@ const (
 	legacyXSaveSize   = 512 + 64
 	leafXSave         = 0xd
 	leafExtended      = 0x80000001
+	leafAddressSizes  = 0x80000008
 	avx512Components  = 0xe0
 	fxsaveOnlyMinimum = 512
 )
@@ -46,7 +48,7 @@ const (
 // adjustCPUID takes out what a program at CPL 3 has no use for, in place, and
 // says what is left.
 func adjustCPUID(entries []kvm.CPUIDEntry) features {
-	f := features{xsaveSize: fxsaveOnlyMinimum}
+	f := features{xsaveSize: fxsaveOnlyMinimum, maxMemory: 1 << 35}
 	for i := range entries {
 		e := &entries[i]
 		switch {
@@ -62,6 +64,9 @@ func adjustCPUID(entries []kvm.CPUIDEntry) features {
 			e.EBX &^= leaf7EBXMPX
 			e.ECX &^= leaf7ECXPKU | leaf7ECXOSPKE
 			e.EDX &^= leaf7EDXAMX
+		case e.Function == leafAddressSizes:
+			// Half, as guest memory is laid out with gaps.
+			f.maxMemory = 1 << (min(max(e.EAX&0xff, 32), 52) - 1)
 		case e.Function == leafExtended:
 			e.ECX &^= extECXSVM
 		case e.Function == leafXSave && e.Index == 0:

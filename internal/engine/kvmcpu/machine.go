@@ -82,7 +82,7 @@ func (m *Machine) init() error {
 		return err
 	}
 	m.feat = adjustCPUID(m.cpuid)
-	m.mem, err = mm.NewMemory(m.opt.Memory, func(slot int, gpa engine.GPA, mem []byte) error {
+	m.mem, err = mm.NewMemory(min(m.opt.Memory, m.feat.maxMemory), func(slot int, gpa engine.GPA, mem []byte) error {
 		return m.vm.SetMemory(uint32(slot), 0, uint64(gpa), mem)
 	})
 	if err != nil {

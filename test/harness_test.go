@@ -134,7 +134,9 @@ func same(t *testing.T, c command, fill func(dir string) error, normalise func(s
 			t.Errorf("%s of %s differs (- native, + torov):\n%s", what, c, diff(a, b))
 		}
 	}
-	report("status", native.status, vm.status)
+	if native.status != vm.status {
+		t.Errorf("natively %s ends with %q, under torov with %q", c, native.status, vm.status)
+	}
 	report("stdout", native.stdout, vm.stdout)
 	report("stderr", native.stderr, vm.stderr)
 	report("files left", native.files, vm.files)
@@ -244,7 +246,7 @@ func examples(t *testing.T) string {
 func build(name string, args ...string) error {
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out[:min(len(out), 4000)])
 	}
 	return nil
 }

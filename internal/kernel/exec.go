@@ -76,8 +76,8 @@ func (k *Kernel) Start(prog Program) (*Process, error) {
 	k.mu.Lock()
 	k.procs[p.PID] = p
 	k.mu.Unlock()
+	as.SetStackLimit(limits[unix.RLIMIT_STACK].Cur)
 	t := &Thread{Proc: p}
-	t.AltStack.Flags = linux.SS_DISABLE
 	return p, p.start(t, func(cpu engine.CPU) error {
 		*cpu.Regs() = regs
 		return nil

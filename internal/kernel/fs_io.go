@@ -29,7 +29,8 @@ func (t *Thread) ReadAt(f *File, to []mm.Range, offset int64, flags int) (int, l
 
 // WriteAt writes at an offset, or at the position for -1, as pwritev2(2).
 func (t *Thread) WriteAt(f *File, from []mm.Range, offset int64, flags int) (int, linux.Errno) {
-	return t.transferAt(f, from, mm.AccessRead, unix.POLLOUT, positioned{offset, flags, unix.Pwritev2})
+	n, errno := t.transferAt(f, from, mm.AccessRead, unix.POLLOUT, positioned{offset, flags, unix.Pwritev2})
+	return n, t.BrokenPipe(errno)
 }
 
 func (t *Thread) transferAt(f *File, ranges []mm.Range, acc mm.Access, events int16, p positioned) (int, linux.Errno) {

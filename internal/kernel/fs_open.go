@@ -181,8 +181,8 @@ func (w *walker) plain(name string) bool {
 // openEnd opens what is already there at the end of a path.
 func (w *walker) openEnd(last string, how linux.OpenHow) (*File, linux.Errno) {
 	errno := w.walk(last, how.Flags&unix.O_NOFOLLOW == 0)
-	if errno == linux.ENOENT && how.Flags&unix.O_CREAT != 0 && w.cur.synth != nil {
-		return nil, linux.EACCES
+	if errno == linux.ENOENT && how.Flags&unix.O_CREAT != 0 && w.cur.synth != nil && !w.cur.mnt.proc {
+		return nil, linux.EROFS // on the way to a mount
 	}
 	if errno != 0 {
 		return nil, errno

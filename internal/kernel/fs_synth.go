@@ -18,6 +18,7 @@ import (
 type synth struct {
 	mode     uint32 // type and permissions
 	uid, gid uint32
+	size     int64 // what stat(2) shows
 
 	// Of a directory.
 	lookup func(name string) (*synth, linux.Errno)
@@ -25,10 +26,12 @@ type synth struct {
 	// Of a regular file.
 	content func() ([]byte, linux.Errno)
 	write   func(b []byte) linux.Errno // nil: read-only
-	// Of a symlink: its text, and the open file it really leads to, with a
-	// reference, if it is one of those that the text does not decide.
-	link func() string
-	jump func() (*File, linux.Errno)
+	// Of a symlink: its text; whether it is a magic link to openat2(2); and
+	// the open file it really leads to, with a reference, if the text does
+	// not decide that.
+	link  func() string
+	magic bool
+	jump  func() (*File, linux.Errno)
 	// Of what is the host's: its path below the host's /proc, with symlinks
 	// that are to be followed if trusted.
 	host    string
@@ -46,7 +49,7 @@ func dirType(mode uint32) uint8 { return uint8(mode & unix.S_IFMT >> 12) }
 
 func (s *synth) stat(ns *namespace, name string) linux.Stat {
 	now := unix.NsecToTimespec(time.Now().UnixNano())
-	st := linux.Stat{Dev: ns.dev, Ino: inodeOf(name), Mode: s.mode, Nlink: 1, Uid: s.uid, Gid: s.gid, Blksize: 1024, Atim: now, Mtim: now, Ctim: now}
+	st := linux.Stat{Dev: ns.dev, Ino: inodeOf(name), Mode: s.mode, Nlink: 1, Uid: s.uid, Gid: s.gid, Size: s.size, Blksize: 1024, Atim: now, Mtim: now, Ctim: now}
 	if s.mode&unix.S_IFMT == unix.S_IFDIR {
 		st.Nlink = 2
 	}
@@ -103,10 +106,13 @@ func (w *walker) stepProc(s *synth, full string, follow bool) (string, linux.Err
 }
 
 func (w *walker) followSynth(s *synth) (string, linux.Errno) {
+	if s.magic && w.resolve&unix.RESOLVE_NO_MAGICLINKS != 0 {
+		return "", linux.ELOOP
+	}
 	if s.jump == nil {
 		return s.link(), 0
 	}
-	if w.links++; w.links > maxSymlinks || w.resolve&(unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS) != 0 {
+	if w.links++; w.links > maxSymlinks || w.resolve&unix.RESOLVE_NO_SYMLINKS != 0 {
 		return "", linux.ELOOP
 	}
 	if w.resolve&(unix.RESOLVE_BENEATH|unix.RESOLVE_IN_ROOT) != 0 {

@@ -9,23 +9,45 @@ import (
 	"torov/internal/mm"
 )
 
-// futexTable holds the threads that wait on words of memory. The key is the
-// guest-physical address, which is the same in every process that maps it.
+// futexTable holds the threads that wait on words of memory.
 type futexTable struct {
 	mu      sync.Mutex
-	waiters map[engine.GPA][]*futexWaiter
+	waiters map[futexKey][]*futexWaiter
+}
+
+// futexKey says which word it is: a private one by its address in an address
+// space, a shared one by its guest-physical address, which is the same in
+// every process that maps it.
+type futexKey struct {
+	as   *mm.AddressSpace // nil: shared
+	addr uint64
+}
+
+// futexWord reads the word at a and returns its key.
+func (t *Thread) futexWord(a engine.GVA, private bool) (uint32, futexKey, linux.Errno) {
+	v, gpa, errno := t.Proc.AS.Load32(a)
+	if errno != 0 {
+		return 0, futexKey{}, errno
+	}
+	if private {
+		return v, futexKey{t.Proc.AS, uint64(a)}, 0
+	}
+	if !t.Proc.AS.Shareable(a) {
+		return 0, futexKey{}, linux.EFAULT
+	}
+	return v, futexKey{addr: uint64(gpa)}, 0
 }
 
 type futexWaiter struct {
 	thread *Thread
 	mask   uint32
-	key    engine.GPA
+	key    futexKey
 	woken  bool
 }
 
 // FutexWait is FUTEX_WAIT_BITSET: it waits while the word at a is val, until
 // a wake with a common bit in mask, or the deadline on CLOCK_MONOTONIC.
-func (t *Thread) FutexWait(a engine.GVA, val, mask uint32, deadline int64) linux.Errno {
+func (t *Thread) FutexWait(a engine.GVA, val, mask uint32, deadline int64, private bool) linux.Errno {
 	if mask == 0 {
 		return linux.EINVAL
 	}
@@ -34,7 +56,7 @@ func (t *Thread) FutexWait(a engine.GVA, val, mask uint32, deadline int64) linux
 	table.mu.Lock()
 	// The word is read under the lock that wakers take: no wake between the
 	// look and the wait can be lost.
-	now, key, errno := t.Proc.AS.Load32(a)
+	now, key, errno := t.futexWord(a, private)
 	if errno != 0 || now != val {
 		table.mu.Unlock()
 		if errno != 0 {
@@ -61,7 +83,7 @@ func (t *Thread) FutexWait(a engine.GVA, val, mask uint32, deadline int64) linux
 
 func (f *futexTable) add(w *futexWaiter) {
 	if f.waiters == nil {
-		f.waiters = make(map[engine.GPA][]*futexWaiter)
+		f.waiters = make(map[futexKey][]*futexWaiter)
 	}
 	f.waiters[w.key] = append(f.waiters[w.key], w)
 }
@@ -82,7 +104,7 @@ func (f *futexTable) remove(w *futexWaiter) {
 }
 
 // wake wakes at most n waiters; the caller holds mu.
-func (f *futexTable) wake(key engine.GPA, n int, mask uint32) int {
+func (f *futexTable) wake(key futexKey, n int, mask uint32) int {
 	woken := 0
 	for _, w := range append([]*futexWaiter(nil), f.waiters[key]...) {
 		if woken >= n {
@@ -100,11 +122,11 @@ func (f *futexTable) wake(key engine.GPA, n int, mask uint32) int {
 }
 
 // FutexWake is FUTEX_WAKE_BITSET; it returns how many it woke.
-func (t *Thread) FutexWake(a engine.GVA, n int, mask uint32) (int, linux.Errno) {
+func (t *Thread) FutexWake(a engine.GVA, n int, mask uint32, private bool) (int, linux.Errno) {
 	if mask == 0 {
 		return 0, linux.EINVAL
 	}
-	_, key, errno := t.Proc.AS.Load32(a)
+	_, key, errno := t.futexWord(a, private)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -116,18 +138,18 @@ func (t *Thread) FutexWake(a engine.GVA, n int, mask uint32) (int, linux.Errno) 
 
 // FutexRequeue is FUTEX_CMP_REQUEUE, or FUTEX_REQUEUE if cmp is nil: it wakes
 // some waiters of a and moves others to b; it returns how many of both.
-func (t *Thread) FutexRequeue(a, b engine.GVA, wake, move int, cmp *uint32) (int, linux.Errno) {
+func (t *Thread) FutexRequeue(a, b engine.GVA, wake, move int, cmp *uint32, private bool) (int, linux.Errno) {
 	if wake < 0 || move < 0 {
 		return 0, linux.EINVAL
 	}
 	f := &t.Kernel().futexes
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now, from, errno := t.Proc.AS.Load32(a)
+	now, from, errno := t.futexWord(a, private)
 	if errno != 0 {
 		return 0, errno
 	}
-	_, to, errno := t.Proc.AS.Load32(b)
+	_, to, errno := t.futexWord(b, private)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -150,7 +172,7 @@ func (t *Thread) FutexRequeue(a, b engine.GVA, wake, move int, cmp *uint32) (int
 
 // FutexWakeOp is FUTEX_WAKE_OP: it changes the word at b, wakes waiters of a,
 // and those of b if the old value compares.
-func (t *Thread) FutexWakeOp(a, b engine.GVA, n, n2 int, op uint32) (int, linux.Errno) {
+func (t *Thread) FutexWakeOp(a, b engine.GVA, n, n2 int, op uint32, private bool) (int, linux.Errno) {
 	arg, cmpArg := int32(op<<8)>>20, int32(op<<20)>>20
 	kind, cmp := op>>28&7, op>>24&15
 	if op>>31 != 0 {
@@ -159,7 +181,7 @@ func (t *Thread) FutexWakeOp(a, b engine.GVA, n, n2 int, op uint32) (int, linux.
 	f := &t.Kernel().futexes
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, keyA, errno := t.Proc.AS.Load32(a)
+	_, keyA, errno := t.futexWord(a, private)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -181,7 +203,7 @@ func (t *Thread) FutexWakeOp(a, b engine.GVA, n, n2 int, op uint32) (int, linux.
 			break
 		}
 	}
-	_, keyB, errno := t.Proc.AS.Load32(b)
+	_, keyB, errno := t.futexWord(b, private)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -271,7 +293,7 @@ func (t *Thread) ownerDied(a engine.GVA) {
 		}
 		if seen == v {
 			if v&linux.FUTEX_WAITERS != 0 {
-				_, _ = t.FutexWake(a, 1, linux.FUTEX_BITSET_MATCH_ANY)
+				_, _ = t.FutexWake(a, 1, linux.FUTEX_BITSET_MATCH_ANY, false)
 			}
 			return
 		}

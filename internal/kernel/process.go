@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"torov/internal/engine"
 	"torov/internal/linux"
 	"torov/internal/loader"
@@ -89,6 +91,9 @@ func (p *Process) SetLimit(resource int, l linux.Rlimit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limits[resource] = l
+	if resource == unix.RLIMIT_STACK {
+		p.AS.SetStackLimit(l.Cur)
+	}
 }
 
 // Threads returns the living threads, oldest first.

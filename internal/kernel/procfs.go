@@ -188,7 +188,11 @@ func init() {
 		hostText("oom_score_adj", 0o444),
 		denied("pagemap", 0o400),
 		text("personality", 0o400, func(*procView) []byte { return []byte("00000000\n") }),
-		node("root", unix.S_IFLNK|0o777, func(*procView) *synth { return symlink("/") }),
+		node("root", unix.S_IFLNK|0o777, func(*procView) *synth {
+			root := symlink("/")
+			root.magic = true
+			return root
+		}),
 		hostText("sessionid", 0o444),
 		hostText("setgroups", 0o444),
 		text("smaps", 0o444, procSmaps),

@@ -11,12 +11,13 @@ import (
 )
 
 func procExe(v *procView) *synth {
-	return &synth{link: func() string { return v.p.Exe }}
+	return &synth{magic: true, link: func() string { return v.p.Exe }}
 }
 
 func procCwd(v *procView) *synth {
 	fs := v.p.FS
 	return &synth{
+		magic: true,
 		link: func() string {
 			dir := fs.workDir()
 			if dir == nil {
@@ -75,7 +76,9 @@ func procFDs(v *procView) *synth {
 			}
 			defer f.Release()
 			return v.own(&synth{
-				mode: unix.S_IFLNK | linkMode(f),
+				mode:  unix.S_IFLNK | linkMode(f),
+				size:  64, // as Linux says of them all
+				magic: true,
 				link: func() string {
 					_, f, errno := v.p.openFile(name)
 					if errno != 0 {

@@ -32,16 +32,14 @@ func (f *File) Private() bool { return f.private }
 
 // Share prepares a description to be seen by others, who expect O_NONBLOCK to
 // be what the program set. From then on host calls on it may block, and it is
-// polled first.
+// polled first. Files that never wait stay as they are.
 func (f *File) Share() {
-	if !f.private {
+	if !f.private || f.seekable {
 		return
 	}
 	f.private = false
-	if !f.seekable {
-		// Fails for descriptions that have no flags, and they never block.
-		_ = unix.SetNonblock(f.Host, f.Nonblock())
-	}
+	// Fails for descriptions that have no flags, and they never block.
+	_ = unix.SetNonblock(f.Host, f.Nonblock())
 }
 
 // ReceivedFile wraps a host descriptor that came from somebody else, as in a

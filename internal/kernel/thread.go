@@ -289,7 +289,7 @@ func (t *Thread) end() {
 		t.leaveRobustList()
 		if t.ClearTID != 0 {
 			if _, errno := t.Proc.AS.CopyOut(t.ClearTID, []byte{0, 0, 0, 0}); errno == 0 {
-				t.FutexWake(t.ClearTID, 1, linux.FUTEX_BITSET_MATCH_ANY)
+				t.FutexWake(t.ClearTID, 1, linux.FUTEX_BITSET_MATCH_ANY, false)
 			}
 		}
 	}

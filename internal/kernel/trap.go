@@ -55,7 +55,10 @@ func (t *Thread) codeAt(rip uint64, want ...byte) bool {
 // processor.
 func (t *Thread) invalidOpcode() {
 	rip := t.Regs().RIP
-	if t.codeAt(rip, 0xcd) {
+	var code [2]byte
+	if _, errno := t.Proc.AS.CopyIn(code[:], engine.GVA(rip)); errno == 0 && code[0] == 0xcd {
+		const idtBit = 1 << 1 // of a selector error code (SDM volume 3, 6.13)
+		t.fault.vector, t.fault.code = engine.VectorGP, uint64(code[1])<<3|idtBit
 		t.Force(linux.KernelInfo(linux.SIGSEGV))
 		return
 	}
@@ -81,9 +84,13 @@ func (t *Thread) pageFault(e engine.Exit) {
 	}
 }
 
-func (t *Thread) segv(e engine.Exit, sig linux.Signal, code int32) {
-	t.fault = faultState{vector: engine.VectorPF, code: e.ErrorCode, cr2: uint64(e.Addr)}
-	t.Force(linux.FaultInfo(sig, code, uint64(e.Addr)))
+func (t *Thread) segv(e engine.Exit, sig linux.Signal, siCode int32) {
+	code := e.ErrorCode &^ engine.FaultReserved
+	if e.Addr >= mm.UserEnd {
+		code |= engine.FaultPresent // what is up there is nobody's business (set_signal_archinfo)
+	}
+	t.fault = faultState{vector: engine.VectorPF, code: code, cr2: uint64(e.Addr)}
+	t.Force(linux.FaultInfo(sig, siCode, uint64(e.Addr)))
 }
 
 // breakpoint is an INT3 with the tracer listening: its own or the program's.

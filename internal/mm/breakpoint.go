@@ -19,7 +19,7 @@ type breakpoint struct {
 // InsertBreakpoint puts an INT3 at a; it survives mmap, mprotect and MADV_DONTNEED.
 // EFAULT if nothing is mapped there.
 func (as *AddressSpace) InsertBreakpoint(a engine.GVA) linux.Errno {
-	// One span first: it fills the page in and takes it out of shared files.
+	// One span first: it fills the page in.
 	if _, errno := as.span(a, 1, AccessWrite, asDebugger); errno != 0 {
 		return errno
 	}
@@ -41,6 +41,10 @@ func (as *AddressSpace) InsertBreakpoint(a engine.GVA) linux.Errno {
 func (as *AddressSpace) insert(a engine.GVA, b *breakpoint) bool {
 	if b.inserted {
 		return true
+	}
+	// What a debugger writes reaches neither files nor other programs.
+	if v := as.vmas.find(a); v == nil || v.Shared && as.unshare(a.PageDown()) != nil {
+		return false
 	}
 	mem := as.byteAt(a)
 	if mem == nil {
@@ -66,15 +70,8 @@ func (as *AddressSpace) RemoveBreakpoint(a engine.GVA) {
 	defer as.mu.Unlock()
 	b := as.breakpoints[a]
 	delete(as.breakpoints, a)
-	if b == nil || !b.inserted {
-		return
-	}
-	if mem := as.byteAt(a); mem != nil {
-		guarded(func() {
-			if mem[0] == int3 {
-				mem[0] = b.original
-			}
-		})
+	if b != nil && b.inserted {
+		as.takeOut(a, b)
 	}
 }
 
@@ -93,6 +90,27 @@ func (as *AddressSpace) forgetBreakpoints(start, end engine.GVA) {
 		if a >= start && a < end {
 			b.inserted = false
 		}
+	}
+}
+
+// liftBreakpoints takes the INT3s out of the pages of a range that will move.
+func (as *AddressSpace) liftBreakpoints(start, end engine.GVA) {
+	for a, b := range as.breakpoints {
+		if a >= start && a < end && b.inserted {
+			as.takeOut(a, b)
+			b.inserted = false
+		}
+	}
+}
+
+// takeOut puts the original byte back, unless the program has written another.
+func (as *AddressSpace) takeOut(a engine.GVA, b *breakpoint) {
+	if mem := as.byteAt(a); mem != nil {
+		guarded(func() {
+			if mem[0] == int3 {
+				mem[0] = b.original
+			}
+		})
 	}
 }
 

@@ -40,21 +40,12 @@ func (as *AddressSpace) Buffers(ranges []Range, acc Access, limit int) (*Buffers
 	for _, r := range ranges {
 		for done := uint64(0); done < r.Len && b.Size < limit && len(b.Bufs) < maxBuffers; {
 			at := r.Addr + engine.GVA(done)
-			mem, errno := as.span(at, min(r.Len-done, uint64(limit-b.Size)), acc, asProgram)
+			mem, bounce, errno := as.buffer(at, min(r.Len-done, uint64(limit-b.Size)), acc)
 			if errno != 0 {
 				if b.Size == 0 {
 					return nil, errno
 				}
 				return b, 0
-			}
-			bounce := as.holdsBreakpoint(at, uint64(len(mem)))
-			if bounce {
-				mem = make([]byte, len(mem))
-				if acc == AccessRead {
-					if _, errno := as.CopyIn(mem, at); errno != 0 {
-						return nil, errno
-					}
-				}
 			}
 			b.Bufs = append(b.Bufs, mem)
 			b.parts = append(b.parts, part{at, bounce})
@@ -63,6 +54,20 @@ func (as *AddressSpace) Buffers(ranges []Range, acc Access, limit int) (*Buffers
 		}
 	}
 	return b, 0
+}
+
+// buffer returns at most n bytes of memory at a, or a copy if a breakpoint is
+// there.
+func (as *AddressSpace) buffer(a engine.GVA, n uint64, acc Access) (mem []byte, bounce bool, errno linux.Errno) {
+	mem, errno = as.span(a, n, acc, asProgram)
+	if errno != 0 || !as.holdsBreakpoint(a, uint64(len(mem))) {
+		return mem, false, errno
+	}
+	mem = make([]byte, len(mem))
+	if acc == AccessRead {
+		_, errno = as.CopyIn(mem, a)
+	}
+	return mem, true, errno
 }
 
 // Filled says that the host wrote the first n bytes, after a read.

@@ -3,6 +3,7 @@ package mm
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"sync/atomic"
 
 	"torov/internal/engine"
@@ -39,7 +40,7 @@ func (as *AddressSpace) span(a engine.GVA, n uint64, acc Access, w who) ([]byte,
 		return nil, linux.EFAULT
 	}
 	if w == asDebugger && acc == AccessWrite && v.File != nil && v.Shared {
-		if as.unshare(v, a.PageDown()) != nil {
+		if as.unshare(a.PageDown()) != nil {
 			return nil, linux.EFAULT
 		}
 	}
@@ -84,21 +85,23 @@ func (as *AddressSpace) spanLocked(a engine.GVA, n uint64, acc Access, w who) []
 	return as.mem.Bytes(start, min(size, n))
 }
 
+var errTruncated = errors.New("the file behind the page was cut")
+
 // unshare replaces a page of a shared file mapping with a private copy: what
 // a debugger writes must reach neither the file nor anybody else.
-func (as *AddressSpace) unshare(v *VMA, a engine.GVA) error {
+func (as *AddressSpace) unshare(a engine.GVA) error {
 	p := as.table.find(a)
-	old := loadEntry(p)
-	if old&pteFile == 0 {
+	if p == nil || loadEntry(p)&pteFile == 0 {
 		return nil
 	}
+	old := loadEntry(p)
 	gpa, err := as.mem.Alloc(pageSize)
 	if err != nil {
 		return err
 	}
 	to, from := as.mem.Bytes(gpa, pageSize), as.mem.Bytes(pteGPA(old), pageSize)
 	if !guarded(func() { copy(to, from) }) {
-		return as.mem.Free(gpa, pageSize, false)
+		return errors.Join(errTruncated, as.mem.Free(gpa, pageSize, false))
 	}
 	storeEntry(p, uint64(gpa)|old&^(pteAddr|pteFile))
 	return as.mem.Free(pteGPA(old), pageSize, true)
@@ -222,6 +225,15 @@ func (as *AddressSpace) word(a engine.GVA, acc Access) (*uint32, engine.GPA, lin
 	}
 	gpa := pteGPA(loadEntry(p)) + engine.GPA(uint64(a)%pageSize)
 	return as.mem.word32(gpa), gpa, 0
+}
+
+// Shareable reports whether the word at a can be the same word for others: it
+// is writable, or it is a file's. A read-only anonymous page is nobody's else.
+func (as *AddressSpace) Shareable(a engine.GVA) bool {
+	as.mu.RLock()
+	defer as.mu.RUnlock()
+	v := as.vmas.find(a)
+	return v != nil && (v.Prot&ProtWrite != 0 || v.File != nil)
 }
 
 // Load32 reads a word atomically and returns its guest-physical address, the

@@ -66,7 +66,19 @@ func (as *AddressSpace) Fault(a engine.GVA, acc Access) Fault {
 	if as.guards.forbids(a.PageDown(), acc) {
 		return FaultGuard
 	}
+	if v.Name == StackName && uint64(v.End-a) > as.stackLimit {
+		if p := as.table.find(a); p == nil || loadEntry(p)&pteOwned == 0 {
+			return FaultMapErr // the stack may not grow that far
+		}
+	}
 	return as.fillAround(v, a)
+}
+
+// SetStackLimit is RLIMIT_STACK: how far the stack may grow, in bytes.
+func (as *AddressSpace) SetStackLimit(limit uint64) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.stackLimit = limit
 }
 
 // fillAround makes sure that the page of a is there, and with it what lies
@@ -80,6 +92,9 @@ func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
 		size = stackWindow
 	}
 	start := max(a&^(size-1), v.Start)
+	if v.Name == StackName && as.stackLimit < v.Len() {
+		start = max(start, min(a.PageDown(), v.End-engine.GVA(as.stackLimit)))
+	}
 	end := min(a&^(size-1)+size, v.End)
 	err := as.populate(v, start, end)
 	if p := as.table.find(a); p != nil && loadEntry(p)&pteOwned != 0 {

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"torov/internal/engine"
 )
 
@@ -54,11 +56,21 @@ type Memory struct {
 	inUse uint64
 	slots int
 	onAdd SlotFunc
-	free  []extent // sorted by start, never touching
-	maps  hostMaps
+	free  extents // neighbours joined
+
+	files extents // under each a file is mapped
+	huge  extents // for each the host was asked for huge pages
 }
 
-type extent struct{ start, size uint64 }
+// Linux lets a process have vm.max_map_count mappings, 65530 by default. Each
+// of files and huge is one of the VMM's and splits the one around it. If the
+// program could use them all up, Go's heap could not grow and the VMM would
+// die: some stay reserved.
+const maxHostMaps = 65530 - 8192
+
+// maySplit reports whether the host has room for another mapping in the middle
+// of one; the caller holds mu.
+func (m *Memory) maySplit() bool { return 2*(len(m.files)+len(m.huge)+m.slots+1) <= maxHostMaps }
 
 // NewMemory reserves guest-physical memory of at most limit bytes. add is
 // called for each slot, the first of them before NewMemory returns.
@@ -126,11 +138,10 @@ func (m *Memory) addSlot(atLeast uint64) error {
 			start, skip = holeEnd, true
 		}
 	}
-	room := uint64(len(m.host)) - start
-	if room < atLeast {
+	if start+atLeast > uint64(len(m.host)) {
 		return ErrNoMemory
 	}
-	size = min(size, room)
+	size = min(size, uint64(len(m.host))-start)
 	mem := m.host[start : start+size : start+size]
 	if err := commit(mem); err != nil {
 		return fmt.Errorf("map %d MiB of guest memory: %w", size>>20, err)
@@ -139,7 +150,7 @@ func (m *Memory) addSlot(atLeast uint64) error {
 		return err
 	}
 	if skip {
-		m.giveBack(m.next, m.end-m.next)
+		m.free.join(m.next, m.end-m.next)
 		m.next = start
 	}
 	m.slots++
@@ -169,36 +180,24 @@ func (m *Memory) Alloc(size uint64) (engine.GPA, error) {
 			}
 			start = (m.next + align - 1) &^ (align - 1)
 		}
-		m.giveBack(m.next, start-m.next)
+		m.free.join(m.next, start-m.next)
 		m.next = start + size
 	}
 	m.inUse += size
-	if size >= hugeSize && m.maps.split() {
+	if size >= hugeSize && m.maySplit() {
 		adviseHuge(m.host[start : start+size])
+		m.huge.remove(start, size)
+		m.huge.join(start, size)
 	}
 	return engine.GPA(start), nil
 }
 
 func (m *Memory) takeFree(size, align uint64) (uint64, bool) {
-	for i, e := range m.free {
-		start := (e.start + align - 1) &^ (align - 1)
-		if start+size > e.start+e.size {
-			continue
+	for _, e := range m.free {
+		if start := (e.start + align - 1) &^ (align - 1); start+size <= e.end() {
+			m.free.remove(start, size)
+			return start, true
 		}
-		rest := extent{start + size, e.start + e.size - start - size}
-		head := extent{e.start, start - e.start}
-		switch {
-		case head.size > 0 && rest.size > 0:
-			m.free[i] = head
-			m.free = append(m.free[:i+1], append([]extent{rest}, m.free[i+1:]...)...)
-		case head.size > 0:
-			m.free[i] = head
-		case rest.size > 0:
-			m.free[i] = rest
-		default:
-			m.free = append(m.free[:i], m.free[i+1:]...)
-		}
-		return start, true
 	}
 	return 0, false
 }
@@ -208,30 +207,31 @@ func (m *Memory) takeFree(size, align uint64) (uint64, bool) {
 // to the host mapping (mmu notifiers).
 func (m *Memory) Free(gpa engine.GPA, size uint64, wasFile bool) error {
 	mem := m.host[gpa : uint64(gpa)+size]
-	lost := wasFile && !m.maps.split()
-	var err error
-	if wasFile && !lost {
-		err = commit(mem)
-	} else {
-		err = discard(mem)
-	}
-	if err != nil {
+	if wasFile {
+		lost, err := m.removeFile(gpa, mem)
+		if lost || err != nil {
+			return err
+		}
+	} else if err := discard(mem); err != nil {
 		return fmt.Errorf("drop guest memory: %w", err)
-	}
-	if lost {
-		return nil // the file stays where it is, and nobody gets the range again
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inUse -= size
-	m.giveBack(uint64(gpa), size)
+	m.free.join(uint64(gpa), size)
 	return nil
 }
 
 // mapFile puts a file under a range that Alloc gave out.
 func (m *Memory) mapFile(gpa engine.GPA, size uint64, f *File, offset uint64, shared bool) error {
-	if !m.maps.split() {
-		return errTooManyMaps
+	m.mu.Lock()
+	room := m.maySplit()
+	if room {
+		m.files.insert(uint64(gpa), size)
+	}
+	m.mu.Unlock()
+	if !room {
+		return fmt.Errorf("map %s: too many mapped files: %w", f.Path, unix.ENOMEM)
 	}
 	if err := mapFile(m.Bytes(gpa, size), f.fd, offset, shared, f.writable); err != nil {
 		return fmt.Errorf("map %s: %w", f.Path, err)
@@ -239,21 +239,24 @@ func (m *Memory) mapFile(gpa engine.GPA, size uint64, f *File, offset uint64, sh
 	return nil
 }
 
-func (m *Memory) giveBack(start, size uint64) {
-	if size == 0 {
-		return
+// removeFile puts fresh memory in the place of a file. If the host has no room
+// for that, only the translations go, and the range is lost: the file stays
+// where it is, and nobody gets it again.
+func (m *Memory) removeFile(gpa engine.GPA, mem []byte) (lost bool, err error) {
+	start, size := uint64(gpa), uint64(len(mem))
+	m.mu.Lock()
+	lost = m.files.splits(start, size) && !m.maySplit()
+	if !lost {
+		m.files.remove(start, size)
 	}
-	i := 0
-	for i < len(m.free) && m.free[i].start < start {
-		i++
+	m.mu.Unlock()
+	if lost {
+		err = discard(mem)
+	} else {
+		err = commit(mem)
 	}
-	m.free = append(m.free[:i], append([]extent{{start, size}}, m.free[i:]...)...)
-	if i+1 < len(m.free) && start+size == m.free[i+1].start {
-		m.free[i].size += m.free[i+1].size
-		m.free = append(m.free[:i+1], m.free[i+2:]...)
+	if err != nil {
+		return lost, fmt.Errorf("drop guest memory: %w", err)
 	}
-	if i > 0 && m.free[i-1].start+m.free[i-1].size == start {
-		m.free[i-1].size += m.free[i].size
-		m.free = append(m.free[:i], m.free[i+1:]...)
-	}
+	return lost, nil
 }

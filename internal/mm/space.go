@@ -3,6 +3,7 @@ package mm
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,7 @@ type AddressSpace struct {
 	base  engine.GVA // mappings without a hint go below
 
 	brkStart, brk engine.GVA
+	stackLimit    uint64
 
 	breakpoints map[engine.GVA]*breakpoint
 	guards      guardSet
@@ -51,7 +53,7 @@ func NewAddressSpace(mem *Memory, base engine.GVA) (*AddressSpace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page table: %w", err)
 	}
-	return &AddressSpace{mem: mem, table: table, base: base}, nil
+	return &AddressSpace{mem: mem, table: table, base: base, stackLimit: math.MaxUint64}, nil
 }
 
 // Root is the guest-physical address of the page table, for CR3.
@@ -61,15 +63,19 @@ func (as *AddressSpace) Root() engine.GPA { return as.table.root }
 func (as *AddressSpace) Memory() *Memory { return as.mem }
 
 // MapShim maps one page of the engine's at a, above UserEnd, read-only and
-// executable for the program.
-func (as *AddressSpace) MapShim(a engine.GVA, page engine.GPA) error {
+// executable for the supervisor, or for the program too.
+func (as *AddressSpace) MapShim(a engine.GVA, page engine.GPA, program bool) error {
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	p, err := as.table.make(a)
 	if err != nil {
 		return err
 	}
-	storeEntry(p, uint64(page)|ptePresent|pteUser|pteAccessed)
+	e := uint64(page) | ptePresent | pteAccessed
+	if program {
+		e |= pteUser
+	}
+	storeEntry(p, e)
 	return nil
 }
 
@@ -423,10 +429,10 @@ func (as *AddressSpace) Advise(a engine.GVA, length uint64, advice int) linux.Er
 	if length == 0 && a%pageSize == 0 {
 		return 0
 	}
-	start, end, errno := pageRange(a, length)
-	if errno != 0 {
+	if a%pageSize != 0 || a+engine.GVA(length) < a {
 		return linux.EINVAL
 	}
+	start, end, errno := pageRange(a, length)
 	switch advice {
 	case unix.MADV_DONTNEED, unix.MADV_FREE, unix.MADV_REMOVE:
 	case unix.MADV_NORMAL, unix.MADV_RANDOM, unix.MADV_SEQUENTIAL, unix.MADV_WILLNEED, unix.MADV_HUGEPAGE,
@@ -436,10 +442,20 @@ func (as *AddressSpace) Advise(a engine.GVA, length uint64, advice int) linux.Er
 	default:
 		return linux.EINVAL
 	}
+	if errno != 0 {
+		return errno
+	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	if as.vmas.covered(start, end) < end {
 		errno = linux.ENOMEM
+	}
+	if advice == unix.MADV_FREE {
+		for i := as.vmas.from(start); i < len(as.vmas) && as.vmas[i].Start < end; i++ {
+			if as.vmas[i].Shared || as.vmas[i].File != nil {
+				return linux.EINVAL
+			}
+		}
 	}
 	if advice != unix.MADV_DONTNEED {
 		return errno // MADV_FREE may keep the contents as long as it likes

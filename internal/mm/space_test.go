@@ -445,8 +445,13 @@ func TestShimPages(t *testing.T) {
 	if e := loadEntry(as.table.find(base + 5*pageSize)); pteGPA(e) != page || e&pteUser != 0 || e&pteWrite == 0 {
 		t.Errorf("entry %#x", e)
 	}
-	if err := as.MapShim(UserEnd, page); err != nil {
-		t.Fatal(err)
+	for _, program := range []bool{false, true} {
+		if err := as.MapShim(UserEnd, page, program); err != nil {
+			t.Fatal(err)
+		}
+		if e := loadEntry(as.table.find(UserEnd)); pteGPA(e) != page || e&pteUser != 0 != program || e&pteWrite != 0 {
+			t.Errorf("entry %#x", e)
+		}
 	}
 	// Nothing of it is the program's.
 	for _, a := range []engine.GVA{UserEnd, base, base + 5*pageSize} {

@@ -17,7 +17,8 @@ type Permissions struct {
 // Dispatcher serves system calls under a set of permissions.
 type Dispatcher struct {
 	granted map[uint64]bool
-	told    sync.Map // call number -> struct{}: refusals are reported once
+	denied  map[uint64]bool // by name: Own does not help
+	told    sync.Map        // call number -> struct{}: refusals are reported once
 	hooks   []Hook
 }
 
@@ -29,7 +30,7 @@ type Hook interface {
 
 // NewDispatcher returns a dispatcher; the permissions do not change later.
 func NewDispatcher(p Permissions, hooks ...Hook) *Dispatcher {
-	d := &Dispatcher{granted: make(map[uint64]bool), hooks: hooks}
+	d := &Dispatcher{granted: make(map[uint64]bool), denied: make(map[uint64]bool), hooks: hooks}
 	set := func(names []string, value bool) {
 		for _, name := range names {
 			for nr, c := range table {
@@ -44,6 +45,11 @@ func NewDispatcher(p Permissions, hooks ...Hook) *Dispatcher {
 	}
 	set(p.Allow, true)
 	set(p.Deny, false)
+	for _, name := range p.Deny {
+		if c := byName(name); c != nil {
+			d.denied[c.Nr] = true
+		}
+	}
 	return d
 }
 
@@ -59,7 +65,7 @@ func (d *Dispatcher) Syscall(t *kernel.Thread, nr uint64, regs [6]uint64) (value
 	switch {
 	case c == nil:
 		errno = linux.ENOSYS
-	case !d.granted[nr]:
+	case !d.granted[nr] && (d.denied[nr] || c.Own == nil || !c.Own(t, a)):
 		d.refused(t, c)
 		errno = linux.EPERM
 	default:

@@ -83,36 +83,41 @@ func clip(ranges []mm.Range, n uint64) []mm.Range {
 // transferred is the result of I/O.
 func transferred(n int, errno linux.Errno) (uint64, linux.Errno) { return uint64(n), errno }
 
-func readInto(t *kernel.Thread, f *kernel.File, to []mm.Range, errno linux.Errno) (uint64, linux.Errno) {
-	if errno != 0 {
-		return 0, modeFirst(f, unix.O_WRONLY, errno)
+func readInto(t *kernel.Thread, f *kernel.File, to []mm.Range, errno linux.Errno) (n uint64, _ linux.Errno) {
+	if errno == 0 {
+		n, errno = transferred(t.Read(f, to))
 	}
-	return transferred(t.Read(f, to))
+	return n, modeFirst(f, unix.O_WRONLY, errno)
 }
 
 // writeAll writes at an offset, or at the position for -1, as far as
 // RLIMIT_FSIZE allows.
 func writeAll(t *kernel.Thread, f *kernel.File, from []mm.Range, errno linux.Errno, offset int64, flags int) (uint64, linux.Errno) {
+	n := total(from)
+	room := n
+	if errno == 0 {
+		room, errno = t.FileRoom(f, offset, n)
+	}
 	if errno != 0 {
 		return 0, modeFirst(f, unix.O_RDONLY, errno)
-	}
-	n := total(from)
-	room, errno := t.FileRoom(f, offset, n)
-	if errno != 0 {
-		return 0, errno
 	}
 	if room < n {
 		from = clip(from, room)
 	}
 	if offset < 0 && flags == 0 {
-		return transferred(t.Write(f, from))
+		n, errno = transferred(t.Write(f, from))
+	} else {
+		n, errno = transferred(t.WriteAt(f, from, offset, flags))
 	}
-	return transferred(t.WriteAt(f, from, offset, flags))
+	return n, modeFirst(f, unix.O_RDONLY, errno)
 }
 
 // modeFirst returns EBADF rather than the error of a bad buffer if the file is
 // open in the mode that does not allow the transfer.
 func modeFirst(f *kernel.File, wrong int, errno linux.Errno) linux.Errno {
+	if errno != linux.EFAULT && errno != linux.EINVAL {
+		return errno
+	}
 	if flags, e := f.Flags(); e == 0 && (flags&unix.O_ACCMODE == wrong || flags&unix.O_PATH != 0) {
 		return linux.EBADF
 	}
@@ -120,11 +125,19 @@ func modeFirst(f *kernel.File, wrong int, errno linux.Errno) linux.Errno {
 }
 
 func read(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
+	if a[2] == 0 && f.Ops == nil {
+		_, err := unix.Read(f.Host, nil) // some files refuse it
+		return done(err)
+	}
 	to, errno := buffer(a.Addr(1), a[2])
 	return readInto(t, f, to, errno)
 }
 
 func write(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
+	if a[2] == 0 && f.Ops == nil {
+		_, err := unix.Write(f.Host, nil)
+		return 0, t.BrokenPipe(linux.FromHost(err))
+	}
 	from, errno := buffer(a.Addr(1), a[2])
 	return writeAll(t, f, from, errno, -1, 0)
 }
@@ -140,11 +153,11 @@ func writev(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 }
 
 // readAtOffset is the common part of the positioned reads.
-func readAtOffset(t *kernel.Thread, f *kernel.File, to []mm.Range, errno linux.Errno, offset int64, flags int) (uint64, linux.Errno) {
-	if errno != 0 {
-		return 0, modeFirst(f, unix.O_WRONLY, errno)
+func readAtOffset(t *kernel.Thread, f *kernel.File, to []mm.Range, errno linux.Errno, offset int64, flags int) (n uint64, _ linux.Errno) {
+	if errno == 0 {
+		n, errno = transferred(t.ReadAt(f, to, offset, flags))
 	}
-	return transferred(t.ReadAt(f, to, offset, flags))
+	return n, modeFirst(f, unix.O_WRONLY, errno)
 }
 
 func pread(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {

@@ -152,13 +152,12 @@ func getsid(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 
 func capget(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	const version3 = 0x20080522
-	h, errno := mm.Read[linux.CapHeader](t.Proc.AS, a.Addr(0))
+	version, errno := mm.Read[uint32](t.Proc.AS, a.Addr(0))
 	if errno != 0 {
 		return 0, errno
 	}
-	if h.Version != version3 {
-		h.Version = version3
-		if errno := mm.Write(t.Proc.AS, a.Addr(0), h); errno != 0 {
+	if version != version3 {
+		if errno := mm.Write(t.Proc.AS, a.Addr(0), uint32(version3)); errno != 0 {
 			return 0, errno
 		}
 		if a[1] == 0 {
@@ -269,6 +268,9 @@ func getpriority(_ *kernel.Thread, a Args) (uint64, linux.Errno) {
 }
 
 func schedGetparam(t *kernel.Thread, a Args) (uint64, linux.Errno) {
+	if a[1] == 0 {
+		return 0, linux.EINVAL
+	}
 	if errno := threadExists(t, a.Int(0)); errno != 0 {
 		return 0, errno
 	}

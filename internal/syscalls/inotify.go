@@ -34,6 +34,10 @@ func inotifyAddWatch(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Er
 	if mask&unix.IN_DONT_FOLLOW != 0 {
 		flags = unix.AT_SYMLINK_NOFOLLOW
 	}
+	// An empty path is missing to an inotify instance; others are refused first.
+	if _, err := unix.InotifyAddWatch(f.Host, "", mask); err != unix.ENOENT {
+		return done(err)
+	}
 	return nodeCall(noArg, 1, noArg, 0, flags, func(_ *kernel.Thread, n *kernel.Node, _ Args) (uint64, linux.Errno) {
 		_, host, errno := n.Host()
 		if errno != 0 {

@@ -94,6 +94,8 @@ func mappedFile(t *kernel.Thread, fd int32, r mm.MapRequest) (*mm.File, linux.Er
 		return nil, linux.EBADF
 	case mode&unix.O_ACCMODE == unix.O_WRONLY:
 		return nil, linux.EACCES
+	case r.Shared && r.Prot&mm.ProtWrite != 0 && mode&unix.O_ACCMODE != unix.O_RDWR:
+		return nil, linux.EACCES
 	case kind == unix.S_IFCHR && st.Rdev == devZero:
 		// /dev/zero is anonymous memory by another name.
 		return nil, linux.ENODEV

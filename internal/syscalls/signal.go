@@ -160,6 +160,7 @@ func sigaltstack(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		}
 		mode := uint32(s.Flags) &^ linux.SS_AUTODISARM
 		switch {
+		case s == t.AltStack: // no change is always right
 		case mode != 0 && mode != linux.SS_ONSTACK && mode != linux.SS_DISABLE:
 			return 0, linux.EINVAL
 		case mode == linux.SS_DISABLE:
@@ -186,11 +187,8 @@ func signalArg(n int32) (linux.Signal, linux.Errno) {
 }
 
 func kill(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	s, errno := signalArg(a.Int(1))
-	if errno != 0 {
-		return 0, errno
-	}
-	info := linux.KillInfo(s, linux.SI_USER, int32(t.Proc.PID), t.Proc.Creds().UID)
+	info := linux.KillInfo(0, linux.SI_USER, int32(t.Proc.PID), t.Proc.Creds().UID)
+	info.Signo = a.Int(1)
 	return 0, toProcess(t, a.Int(0), info)
 }
 
@@ -217,8 +215,8 @@ func toProcess(t *kernel.Thread, pid int32, info linux.SigInfo) linux.Errno {
 	if len(targets) == 0 {
 		return linux.ESRCH
 	}
-	if info.Signo == 0 {
-		return 0
+	if _, errno := signalArg(info.Signo); errno != 0 || info.Signo == 0 {
+		return errno
 	}
 	for _, p := range targets {
 		if errno := p.Signal(info); errno != 0 {
@@ -240,16 +238,16 @@ func tgkill(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 }
 
 func toThread(t *kernel.Thread, pid, tid, n int32) linux.Errno {
-	s, errno := signalArg(n)
-	if errno != 0 || tid <= 0 {
+	if tid <= 0 {
 		return linux.EINVAL
 	}
 	target := t.Kernel().Thread(int(tid))
 	if target == nil || pid != 0 && target.Proc.PID != int(pid) {
 		return linux.ESRCH
 	}
-	if s == 0 {
-		return 0
+	s, errno := signalArg(n)
+	if errno != 0 || s == 0 {
+		return errno
 	}
 	return target.Signal(linux.TkillInfo(s, int32(t.Proc.PID), t.Proc.Creds().UID))
 }

@@ -75,11 +75,12 @@ func unixSockaddr(path string) []byte {
 // do not fit the socket, are for the host as they are.
 func programPath(f *kernel.File, addr []byte) (string, bool) {
 	path, ok := unixPath(addr)
-	if !ok {
-		return "", false
-	}
+	return path, ok && isUnix(f)
+}
+
+func isUnix(f *kernel.File) bool {
 	domain, err := unix.GetsockoptInt(f.Host, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	return path, err == nil && domain == unix.AF_UNIX
+	return err == nil && domain == unix.AF_UNIX
 }
 
 // withHostAddr calls do with the host's form of the address of somebody else.

@@ -12,16 +12,15 @@ import (
 )
 
 func init() {
-	const waitall = "MSG_PEEK with MSG_WAITALL does not wait for all"
 	register(
 		Call{Name: "sendto", Group: GroupNet, Args: args("fd", "fd", "buf", "buf", "length", "size", "flags", "hex", "addr", "buf", "addrlen", "size"), Do: sendto},
-		Call{Name: "recvfrom", Group: GroupNet, State: Partial, Note: waitall,
+		Call{Name: "recvfrom", Group: GroupNet,
 			Args: args("fd", "fd", "buf", "ptr", "length", "size", "flags", "hex", "addr", "ptr", "addrlen", "ptr"), Do: recvfrom},
 		Call{Name: "sendmsg", Group: GroupNet, State: Partial, Note: "a signalfd or netlink socket cannot be sent",
 			Args: args("fd", "fd", "msg", "ptr", "flags", "hex"), Do: sendmsg},
-		Call{Name: "recvmsg", Group: GroupNet, State: Partial, Note: waitall, Args: args("fd", "fd", "msg", "ptr", "flags", "hex"), Do: recvmsg},
+		Call{Name: "recvmsg", Group: GroupNet, Args: args("fd", "fd", "msg", "ptr", "flags", "hex"), Do: recvmsg},
 		Call{Name: "sendmmsg", Group: GroupNet, Args: args("fd", "fd", "messages", "ptr", "count", "uint", "flags", "hex"), Do: sendmmsg},
-		Call{Name: "recvmmsg", Group: GroupNet, State: Partial, Note: waitall,
+		Call{Name: "recvmmsg", Group: GroupNet,
 			Args: args("fd", "fd", "messages", "ptr", "count", "uint", "flags", "hex", "timeout", "ptr"), Do: recvmmsg},
 	)
 }

@@ -15,6 +15,10 @@ import (
 // never inherited.
 const recvFlags = unix.MSG_DONTWAIT | unix.MSG_CMSG_CLOEXEC
 
+// recvChunk bounds how much memory one host call covers: the program's memory
+// is there before it is known how much will come. No datagram is as large.
+const recvChunk = 1 << 20
+
 func recvfrom(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	f, errno := t.Proc.Files.Get(a.Int(0))
 	if errno != 0 {
@@ -133,10 +137,12 @@ func receiveHeader(t *kernel.Thread, f *kernel.File, at engine.GVA, flags int) (
 func receive(t *kernel.Thread, f *kernel.File, m *message, data payload, flags int) (total int, errno linux.Errno) {
 	w := waiter{t: t, f: f, what: "recv", events: unix.POLLIN,
 		nowait: flags&(unix.MSG_DONTWAIT|unix.MSG_ERRQUEUE|unix.MSG_OOB) != 0}
-	room := *m
+	room, peek := *m, flags&unix.MSG_PEEK != 0
 	for {
+		// Asked before looking: what came before the end is seen.
+		ended := peek && flags&unix.MSG_WAITALL != 0 && kernel.Ready(f.Host, unix.POLLRDHUP)
 		n, errno := w.retry(func() (int, linux.Errno) {
-			b, errno := t.Proc.AS.Buffers(data.ranges, mm.AccessWrite, sendChunk)
+			b, errno := t.Proc.AS.Buffers(data.ranges, mm.AccessWrite, recvChunk)
 			if errno != 0 {
 				return 0, errno
 			}
@@ -151,12 +157,19 @@ func receive(t *kernel.Thread, f *kernel.File, m *message, data payload, flags i
 			}
 			return total, errno
 		}
+		if peek {
+			total = 0
+		}
 		total += n
-		if flags&unix.MSG_WAITALL == 0 || flags&unix.MSG_PEEK != 0 || w.nowait || f.Nonblock() ||
+		if flags&unix.MSG_WAITALL == 0 || ended || w.nowait || f.Nonblock() ||
 			n == 0 || uint64(n) >= data.size || len(m.control) > 0 || socketType(f) != unix.SOCK_STREAM {
 			return total, 0
 		}
-		data.skip(n)
+		if !peek {
+			data.skip(n)
+		} else if isUnix(f) || w.backOff() != 0 {
+			return total, 0 // Unix sockets do not wait (unix_stream_read_generic)
+		}
 	}
 }
 

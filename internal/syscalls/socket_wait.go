@@ -22,9 +22,9 @@ type waiter struct {
 	pause    time.Duration
 }
 
-// backoff: a full queue at the other end of a Unix socket does not show in
-// poll(2), so a call that fails although the socket is writable is tried again
-// after a while.
+// Not everything can be polled for. A full queue at the other end of a Unix
+// socket does not show, so a call that fails although the socket is writable
+// is tried again after a while; and so is a look for more data.
 const (
 	leastBackoff = time.Millisecond
 	mostBackoff  = 16 * time.Millisecond
@@ -43,22 +43,22 @@ func (w *waiter) retry(op func() (int, linux.Errno)) (int, linux.Errno) {
 	if errno != linux.EAGAIN || w.nowait || w.f.Nonblock() {
 		return n, errno
 	}
-	if w.deadline == 0 {
-		w.deadline = w.t.SocketDeadline(w.f, w.events)
-	}
 	for {
-		wait := kernel.Wait{What: w.what, Fds: []unix.PollFd{{Fd: int32(w.f.Host), Events: w.events}}, Deadline: w.deadline}
+		wait := kernel.Wait{What: w.what, Fds: []unix.PollFd{{Fd: int32(w.f.Host), Events: w.events}}, Deadline: w.until()}
 		errno := w.t.Block(&wait)
 		if errno == 0 {
 			if n, errno = op(); errno != linux.EAGAIN {
 				return n, errno
 			}
-			errno = w.backOff()
+			errno = 0
+			if w.events&unix.POLLOUT != 0 {
+				errno = w.backOff()
+			} // a reader was slower than another thread: poll waits
 		}
 		switch {
 		case errno == linux.ETIMEDOUT:
 			return 0, linux.EAGAIN
-		case errno == linux.ERESTARTSYS && w.deadline != kernel.Never:
+		case errno == linux.ERESTARTSYS && w.until() != kernel.Never:
 			return 0, linux.EINTR
 		case errno != 0:
 			return 0, errno
@@ -66,16 +66,20 @@ func (w *waiter) retry(op func() (int, linux.Errno)) (int, linux.Errno) {
 	}
 }
 
-// backOff waits a little after a call that failed on a socket that was ready.
-// Readers do not: another thread was faster, and the next poll waits.
+// until is when the whole call gives up.
+func (w *waiter) until() int64 {
+	if w.deadline == 0 {
+		w.deadline = w.t.SocketDeadline(w.f, w.events)
+	}
+	return w.deadline
+}
+
+// backOff waits a little for what cannot be polled for.
 func (w *waiter) backOff() linux.Errno {
-	if w.events&unix.POLLOUT == 0 {
-		return 0
-	}
 	w.pause = min(max(2*w.pause, leastBackoff), mostBackoff)
-	until := w.t.Kernel().Clock().After(int64(w.pause))
-	if until >= w.deadline {
-		return w.t.Block(&kernel.Wait{What: w.what, Deadline: w.deadline})
+	next := w.t.Kernel().Clock().After(int64(w.pause))
+	if deadline := w.until(); next >= deadline {
+		return w.t.Block(&kernel.Wait{What: w.what, Deadline: deadline})
 	}
-	return w.t.Sleep(w.what, until)
+	return w.t.Sleep(w.what, next)
 }

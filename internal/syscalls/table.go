@@ -90,6 +90,9 @@ type Call struct {
 	Note  string
 	Args  []Arg
 	Do    Handler
+	// Own reports that a use of the call is about nothing but what the
+	// program has already; such a use needs no permission. nil: never.
+	Own func(t *kernel.Thread, a Args) bool
 }
 
 var table = map[uint64]*Call{}

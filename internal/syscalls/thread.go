@@ -233,7 +233,7 @@ func getcpu(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 
 func futex(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	op, val := a.Uint(1), a.Uint(2)
-	realtime := op&linux.FUTEX_CLOCK_REALTIME != 0
+	realtime, private := op&linux.FUTEX_CLOCK_REALTIME != 0, op&linux.FUTEX_PRIVATE_FLAG != 0
 	mask := uint32(linux.FUTEX_BITSET_MATCH_ANY)
 	switch cmd := op & linux.FUTEX_CMD_MASK; cmd {
 	case linux.FUTEX_WAIT, linux.FUTEX_WAIT_BITSET:
@@ -246,12 +246,12 @@ func futex(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		if errno != 0 {
 			return 0, errno
 		}
-		return futexWait(t, a.Addr(0), val, mask, deadline)
+		return futexWait(t, a.Addr(0), val, mask, deadline, private)
 	case linux.FUTEX_WAKE, linux.FUTEX_WAKE_BITSET:
 		if cmd == linux.FUTEX_WAKE_BITSET {
 			mask = a.Uint(5)
 		}
-		n, errno := t.FutexWake(a.Addr(0), int(int32(val)), mask)
+		n, errno := t.FutexWake(a.Addr(0), int(int32(val)), mask, private)
 		return uint64(n), errno
 	case linux.FUTEX_REQUEUE, linux.FUTEX_CMP_REQUEUE:
 		var cmp *uint32
@@ -259,10 +259,10 @@ func futex(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 			v := a.Uint(5)
 			cmp = &v
 		}
-		n, errno := t.FutexRequeue(a.Addr(0), a.Addr(4), int(int32(val)), int(a.Int(3)), cmp)
+		n, errno := t.FutexRequeue(a.Addr(0), a.Addr(4), int(int32(val)), int(a.Int(3)), cmp, private)
 		return uint64(n), errno
 	case linux.FUTEX_WAKE_OP:
-		n, errno := t.FutexWakeOp(a.Addr(0), a.Addr(4), int(int32(val)), int(a.Int(3)), a.Uint(5))
+		n, errno := t.FutexWakeOp(a.Addr(0), a.Addr(4), int(int32(val)), int(a.Int(3)), a.Uint(5), private)
 		return uint64(n), errno
 	}
 	return 0, linux.ENOSYS
@@ -270,10 +270,10 @@ func futex(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 
 // futexWait restarts with its deadline: a relative timeout does not start
 // over when a signal without a handler interrupts it.
-func futexWait(t *kernel.Thread, at engine.GVA, val, mask uint32, deadline int64) (uint64, linux.Errno) {
-	errno := t.FutexWait(at, val, mask, deadline)
+func futexWait(t *kernel.Thread, at engine.GVA, val, mask uint32, deadline int64, private bool) (uint64, linux.Errno) {
+	errno := t.FutexWait(at, val, mask, deadline, private)
 	if errno == linux.ERESTARTSYS && deadline != kernel.Never {
-		t.SetRestart(func(t *kernel.Thread) (uint64, linux.Errno) { return futexWait(t, at, val, mask, deadline) })
+		t.SetRestart(func(t *kernel.Thread) (uint64, linux.Errno) { return futexWait(t, at, val, mask, deadline, private) })
 		return 0, linux.ERESTART_RESTARTBLOCK
 	}
 	return 0, errno

@@ -21,10 +21,17 @@ func init() {
 		Call{Name: "time", Group: GroupBase, Args: args("time", "ptr"), Do: timeOfDay},
 		Call{Name: "times", Group: GroupBase, Args: args("times", "ptr"), Do: times},
 		Call{Name: "getrusage", Group: GroupBase, Args: args("who", "int", "usage", "ptr"), Do: getrusage},
-		Call{Name: "clock_settime", Group: GroupSystem, State: Partial, Note: "the host's clocks cannot be set: EPERM", Args: args("clock", "int", "time", "ptr"), Do: refuse},
+		Call{Name: "clock_settime", Group: GroupSystem, State: Partial, Note: "the host's clocks cannot be set: EPERM", Args: args("clock", "int", "time", "ptr"), Do: clockSettime},
 		Call{Name: "settimeofday", Group: GroupSystem, State: Partial, Note: "the host's clocks cannot be set: EPERM", Args: args("time", "ptr", "zone", "ptr"), Do: refuse},
 		Call{Name: "restart_syscall", Group: GroupBase, Do: func(t *kernel.Thread, _ Args) (uint64, linux.Errno) { return t.RestartSyscall() }},
 	)
+}
+
+func clockSettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
+	if _, err := t.Kernel().Clock().Now(a.Int(0)); err != nil {
+		return 0, linux.FromHost(err)
+	}
+	return 0, linux.EPERM
 }
 
 func refuse(*kernel.Thread, Args) (uint64, linux.Errno) { return 0, linux.EPERM }
@@ -193,13 +200,19 @@ func times(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
 		return 0, linux.FromHost(err)
 	}
+	// The ticks since some time in the past are the host's to choose.
+	var host unix.Tms
+	now, err := unix.Times(&host)
+	if err != nil {
+		return 0, linux.FromHost(err)
+	}
 	ticks := func(tv unix.Timeval) int64 { return tv.Nano() / (1e9 / linux.CLK_TCK) }
 	if a[0] != 0 {
 		if errno := mm.Write(t.Proc.AS, a.Addr(0), linux.Tms{Utime: ticks(ru.Utime), Stime: ticks(ru.Stime)}); errno != 0 {
 			return 0, errno
 		}
 	}
-	return uint64(t.Kernel().Clock().Monotonic() / (1e9 / linux.CLK_TCK)), 0
+	return uint64(now), 0
 }
 
 // getrusage answers with the VMM's use, which is the program's and what it

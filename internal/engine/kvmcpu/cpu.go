@@ -405,8 +405,11 @@ func (c *CPU) exception(vector int) (exit engine.Exit, done bool, err error) {
 	}
 	c.arrive(inGate)
 	if rip == uint64(entryAddr) && (vector == engine.VectorGP || vector == engine.VectorPF) {
-		// SYSCALL kept CPL 3, where OUT was not allowed. From now on it is.
-		c.m.entryAtCPL3.Store(true)
+		// SYSCALL kept CPL 3, where the entry and its OUT were not allowed.
+		// From now on they are.
+		if err := c.m.openEntry(); err != nil {
+			return exit, true, err
+		}
 		allowPort(c.page, portSyscall, 1)
 		r.RSP = rsp
 		return c.syscall(), true, nil

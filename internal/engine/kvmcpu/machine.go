@@ -39,9 +39,10 @@ type Machine struct {
 
 	maxCPUs int
 
-	mu   sync.Mutex
-	all  []*CPU
-	idle []*CPU // vCPUs whose threads ended: KVM cannot delete one
+	mu     sync.Mutex
+	spaces []*mm.AddressSpace
+	all    []*CPU
+	idle   []*CPU // vCPUs whose threads ended: KVM cannot delete one
 
 	// SYSCALL enters the shim at CPL 0 on processors; some paravirtual KVMs
 	// keep CPL 3. Which it is shows at the first one.
@@ -127,7 +128,24 @@ func (m *Machine) NewSpace(base engine.GVA) (*mm.AddressSpace, error) {
 		return nil, err
 	}
 	m.shim.table.Share(as)
-	return as, as.MapShim(entryAddr, m.shim.entryPage)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.spaces = append(m.spaces, as)
+	return as, as.MapShim(entryAddr, m.shim.entryPage, m.entryAtCPL3.Load())
+}
+
+// openEntry adapts the machine to a KVM on which SYSCALL keeps CPL 3: the
+// entry page must be the program's too.
+func (m *Machine) openEntry() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entryAtCPL3.Store(true)
+	for _, as := range m.spaces {
+		if err := as.MapShim(entryAddr, m.shim.entryPage, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // NewCPU implements engine.Machine.

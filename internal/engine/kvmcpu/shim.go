@@ -24,8 +24,8 @@ const (
 	// stubs, then one per vCPU.
 	shimBase engine.GVA = 0xffffffff80000000
 	// entryAddr is the page above the program's half, which no program can
-	// map. It is readable for CPL 3, because there are KVMs that enter it
-	// with the program's privilege.
+	// map. There are KVMs that enter it with the program's privilege; on
+	// those, and only there, the program can read it.
 	entryAddr = mm.UserEnd
 
 	gdtOffset   = 0x000

@@ -101,7 +101,6 @@ static void memory(void)
 	FAULT("kernel half read", NULL, peek((char *)0xffff800000000010));
 	FAULT("kernel half write", NULL, poke((char *)0xffffffff81000000));
 	FAULT("kernel half jump", NULL, jump((void *)0xffffffff81000000));
-	FAULT("last user page", NULL, peek((char *)0x7ffffffff000));
 	FAULT("not canonical read", NULL, peek((char *)0x1234567890abcdef));
 	need(mprotect(m + 4 * PAGE, PAGE, PROT_READ | PROT_EXEC));
 	FAULT("execute allowed", m, jump(m + 4 * PAGE));

@@ -61,14 +61,15 @@ static void start_waiters(void)
 		need(pthread_create(&threads[i], NULL, wait_bits, (void *)i));
 	while (__atomic_load_n(&asleep, __ATOMIC_SEQ_CST) < WAITERS)
 		sleep_ms(1);
-	/* From the counter into the call: a requeue to the same word moves no
-	 * one and says how many are there. */
-	for (int i = 0; i < 5000; i++) {
-		if (futex(&word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE, 0, (void *)100, &word, 0) == WAITERS)
-			return;
+	/* From the counter into the call: move those that wait to another
+	 * word until all have been moved, then all back. */
+	long moved = 0;
+	for (int i = 0; i < 5000 && moved < WAITERS; i++) {
+		moved += futex(&word, FUTEX_REQUEUE | FUTEX_PRIVATE, 0, (void *)100, &word2, 0);
 		sleep_ms(1);
 	}
-	printf("not all are waiting\n");
+	printf("waiting %ld", moved);
+	printf(", moved back %ld\n", futex(&word2, FUTEX_REQUEUE | FUTEX_PRIVATE, 0, (void *)100, &word, 0));
 }
 
 static void await(int n)

@@ -1,0 +1,14 @@
+# program: basic
+# like gdbserver
+CONNECT
+catch syscall write
+continue
+print $orig_rax
+print $rdi
+continue
+print $rax
+delete
+catch syscall exit_group
+continue
+print $rdi
+continue

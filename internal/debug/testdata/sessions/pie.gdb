@@ -1,0 +1,13 @@
+# program: basic-pie
+# like gdbserver
+CONNECT
+break main
+continue
+print counter
+break count_to
+continue
+watch counter
+continue
+delete
+print f(3)
+continue

@@ -1,0 +1,9 @@
+# program: sleep
+CONNECT
+break twice
+break spin
+continue
+# reconnect
+CONNECT
+print go = 4
+continue

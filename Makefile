@@ -11,6 +11,7 @@ build: ## build bin/torov, a static program
 programs: ## build the examples and the guest programs of the tests
 	$(MAKE) -C examples
 	$(MAKE) -C test/programs
+	$(MAKE) -C internal/debug/testdata/programs
 
 setup: ## install the Debian packages that the targets need, if missing
 	scripts/setup

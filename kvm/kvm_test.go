@@ -147,7 +147,7 @@ func newTiny(t *testing.T, code ...byte) *tiny {
 	fail(m.cpu.SRegs(&s))
 	s.CS.Base, s.CS.Selector = 0, 0
 	fail(m.cpu.SetSRegs(&s))
-	fail(m.cpu.SetRegs(&Regs{RIP: tinyCode, RFLAGS: 2, RAX: 40, RBX: 2}))
+	fail(m.cpu.SetRegs(&Regs{RIP: tinyCode, RFLAGS: 0x202, RAX: 40, RBX: 2}))
 	return m
 }
 

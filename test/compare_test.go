@@ -3,6 +3,7 @@ package test
 import (
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,11 +28,11 @@ func snapshot(dir string) (string, error) {
 		fmt.Fprintf(&out, "%v %s", info.Mode(), name)
 		switch {
 		case info.Mode().IsRegular():
-			data, err := os.ReadFile(path)
+			sum, err := hashFile(path)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(&out, " %d %.8x", len(data), sha256.Sum256(data))
+			fmt.Fprintf(&out, " %d %.8x", info.Size(), sum)
 		case info.Mode()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(path)
 			if err != nil {
@@ -43,6 +44,19 @@ func snapshot(dir string) (string, error) {
 		return nil
 	})
 	return out.String(), err
+}
+
+// hashFile hashes the beginning of a file, for a program may have made a sparse
+// one without end.
+func hashFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, io.LimitReader(f, 4<<20))
+	return h.Sum(nil), err
 }
 
 const (

@@ -68,7 +68,7 @@ func run(t *testing.T, c command) result {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	cmd := prepare(ctx, c)
-	var stdout, stderr bytes.Buffer
+	stdout, stderr := output{full: cancel}, output{full: cancel}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if c.stdin != "" {
 		cmd.Stdin = strings.NewReader(c.stdin)
@@ -79,13 +79,32 @@ func run(t *testing.T, c command) result {
 		t.Fatalf("cannot run %s: %v", c, err)
 	}
 	r := result{stdout: stdout.String(), stderr: stderr.String()}
-	if ctx.Err() != nil {
+	if stdout.Len() > outputLimit || stderr.Len() > outputLimit {
+		r.status = "no end of output"
+	} else if ctx.Err() != nil {
 		r.status = fmt.Sprintf("no end within %v", timeout)
 	} else {
 		// The core flag depends on limits of the machine, not on the program.
 		r.status = strings.TrimSuffix(cmd.ProcessState.String(), " (core dumped)")
 	}
 	return r
+}
+
+// outputLimit is how much a program may print, in bytes.
+const outputLimit = 32 << 20
+
+// output collects what a program prints, and ends it when that is too much.
+type output struct {
+	bytes.Buffer
+	full func()
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.Len() > outputLimit {
+		o.full()
+		return len(p), nil
+	}
+	return o.Buffer.Write(p)
 }
 
 // prepare makes an exec.Cmd in a process group of its own, all of which ends

@@ -31,6 +31,9 @@ var (
 var cPrograms = map[string][]programCase{
 	"clocks":    once,
 	"datagrams": once,
+	"passing":   once,
+	"timers":    once,
+	"waiting":   once,
 	"debug":     {{}, {args: []string{"7"}}},
 	"denied":    {{stdin: "a line\n"}},
 	"dirs":      once,

@@ -31,7 +31,8 @@ func takeStdio() (stdio [3]*kernel.File, log io.Writer, err error) {
 		if err != nil {
 			continue // closed from the start, and so for the program
 		}
-		stdio[fd] = kernel.NewFile(own, stdioName(own, fd), false, false)
+		flags, _ := unix.FcntlInt(uintptr(own), unix.F_GETFL, 0) // cannot fail: it was just made
+		stdio[fd] = kernel.NewFile(own, stdioName(own, fd), false, flags&unix.O_NONBLOCK != 0)
 		if fd < 2 {
 			if err := unix.Dup3(null, fd, 0); err != nil {
 				return stdio, nil, fmt.Errorf("move descriptor %d: %w", fd, err)
@@ -73,6 +74,8 @@ func forwardSignals(p *kernel.Process) {
 			wanted = append(wanted, s)
 		}
 	}
+	// Go's default for SIGXFSZ would end torov where the program gets EFBIG.
+	signal.Ignore(unix.SIGXFSZ)
 	ch := make(chan os.Signal, 64)
 	signal.Notify(ch, wanted...)
 	go func() {

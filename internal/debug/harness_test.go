@@ -132,6 +132,17 @@ func programPath(t *testing.T, name string) string {
 	return filepath.Join(built.dir, "programs", name)
 }
 
+// flatConfig writes the configuration that runs the flat image.
+func flatConfig(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(shortTempDir(t), "raw.json")
+	text := fmt.Sprintf("{\"Binary\": %q, \"Startaddr\": \"400200\"}\n", programPath(t, "raw"))
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func build(name string, args ...string) error {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
@@ -163,15 +174,23 @@ type server struct {
 	address        string
 	stdout, stderr buffer
 	torov          bool
+	dir            string        // scratch, and gdb's working directory
+	ended          chan struct{} // closed after cmd.Wait, which gave err
+	err            error
 }
 
 // startTorov runs a program under torov, held for a debugger.
 func startTorov(t *testing.T, s script) *server {
 	t.Helper()
-	socket := filepath.Join(shortTempDir(t), "gdb")
-	srv := &server{address: socket, torov: true}
+	dir := shortTempDir(t)
+	socket := filepath.Join(dir, "gdb")
+	srv := &server{address: socket, torov: true, dir: dir}
 	args := append([]string{"run", "-A", "--stats", "--gdb", "unix:" + socket}, s.flags...)
-	args = append(append(args, "--", programPath(t, s.program)), strings.Fields(s.args)...)
+	program := programPath(t, s.program)
+	if s.program == "raw" {
+		program = flatConfig(t)
+	}
+	args = append(append(args, "--", program), strings.Fields(s.args)...)
 	srv.cmd = command(t, torovPath(t), args...)
 	srv.start(t)
 	for {
@@ -192,7 +211,7 @@ func startGdbserver(t *testing.T, s script) *server {
 	}
 	address := l.Addr().String()
 	l.Close()
-	srv := &server{address: address}
+	srv := &server{address: address, dir: shortTempDir(t)}
 	args := append([]string{"--no-startup-with-shell", address, programPath(t, s.program)}, strings.Fields(s.args)...)
 	srv.cmd = command(t, "gdbserver", args...)
 	srv.start(t)
@@ -213,25 +232,31 @@ func (srv *server) start(t *testing.T) {
 	if err := srv.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	srv.ended = make(chan struct{})
+	go func() {
+		srv.err = srv.cmd.Wait()
+		close(srv.ended)
+	}()
 	t.Cleanup(func() {
-		if srv.cmd.ProcessState == nil {
-			_ = srv.cmd.Cancel()
-			_ = srv.cmd.Wait()
-		}
+		_ = srv.cmd.Cancel() // fails if it has ended
+		<-srv.ended
 	})
 }
 
 func (srv *server) mustRun(t *testing.T) {
 	t.Helper()
-	if err := syscall.Kill(srv.cmd.Process.Pid, 0); err != nil || t.Context().Err() != nil {
-		t.Fatalf("%s ended:\n%s", srv.cmd, srv.stderr.String())
+	select {
+	case <-srv.ended:
+		t.Fatalf("%s ended: %v\n%s", srv.cmd, srv.err, srv.stderr.String())
+	default:
 	}
 }
 
 // wait waits for the end and says how it was.
 func (srv *server) wait(t *testing.T) string {
 	t.Helper()
-	err := srv.cmd.Wait()
+	<-srv.ended
+	err := srv.err
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s: %v\n%s", srv.cmd, err, srv.stderr.String())
@@ -255,6 +280,17 @@ func shortTempDir(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
+}
+
+// messages are torov's own lines for people.
+func (srv *server) messages() string {
+	var out strings.Builder
+	for line := range strings.Lines(srv.stderr.String()) {
+		if strings.HasPrefix(line, "torov: ") && !strings.HasPrefix(line, "torov: exits:") && !strings.HasPrefix(line, "torov: waiting for") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
 }
 
 var exitLine = regexp.MustCompile(`(?m)^torov: exits: (\S+) +(\d+)$`)

@@ -163,12 +163,12 @@ func (d *Debugger) fill(t *rsp.Table) {
 	case "processes":
 		t.Columns = []string{"pid", "user", "command", "cores"}
 		for _, p := range procs {
-			t.Rows = append(t.Rows, []string{fmt.Sprint(p.PID), fmt.Sprint(p.Creds().UID), strings.Join(p.Args, " "), "0"})
+			t.Rows = append(t.Rows, []string{fmt.Sprint(idBase + p.PID), fmt.Sprint(p.Creds().UID), strings.Join(p.Args, " "), "0"})
 		}
 	case "threads":
 		t.Columns = []string{"pid", "command", "tid", "core", "state"}
 		for i, th := range d.kernel.Threads() {
-			t.Rows = append(t.Rows, []string{fmt.Sprint(th.Proc.PID), th.Comm(), fmt.Sprint(th.TID), fmt.Sprint(i), th.Waiting()})
+			t.Rows = append(t.Rows, []string{fmt.Sprint(idBase + th.Proc.PID), th.Comm(), fmt.Sprint(idBase + th.TID), fmt.Sprint(i), th.Waiting()})
 		}
 	case "files":
 		t.Columns = []string{"pid", "command", "file descriptor", "name"}
@@ -176,7 +176,7 @@ func (d *Debugger) fill(t *rsp.Table) {
 			files := p.Files.Snapshot()
 			for fd := range int32(65536) {
 				if name, ok := files[fd]; ok {
-					t.Rows = append(t.Rows, []string{fmt.Sprint(p.PID), *p.Comm.Load(), fmt.Sprint(fd), name})
+					t.Rows = append(t.Rows, []string{fmt.Sprint(idBase + p.PID), *p.Comm.Load(), fmt.Sprint(fd), name})
 				}
 			}
 		}

@@ -18,7 +18,7 @@ type File struct {
 	Ops  FileOps
 
 	seekable bool        // regular files, directories, block devices: never block
-	private  bool        // no other process has the description: O_NONBLOCK is set on the host
+	private  atomic.Bool // no other process has the description: O_NONBLOCK is set on the host
 	nonblock atomic.Bool // the program's O_NONBLOCK
 	noNowait atomic.Bool // the host does not take RWF_NOWAIT for it
 	refs     atomic.Int32
@@ -36,7 +36,8 @@ type FileOps interface {
 // one the VMM opened for the program alone; its host side is made
 // non-blocking, so that no host call ever blocks.
 func NewFile(host int, path string, private, nonblock bool) *File {
-	f := &File{Host: host, Path: path, private: private}
+	f := &File{Host: host, Path: path}
+	f.private.Store(private)
 	f.nonblock.Store(nonblock)
 	f.refs.Store(1)
 	var st unix.Stat_t

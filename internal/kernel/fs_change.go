@@ -83,7 +83,7 @@ func (fs *FileSystem) Link(t *Thread, from At, flags int, to At) linux.Errno {
 
 // mayLink reports whether an open file may get a name: one that came from
 // outside of a root must not.
-func (fs *FileSystem) mayLink(f *File) bool { return f.private || fs.ns.plain }
+func (fs *FileSystem) mayLink(f *File) bool { return f.Private() || fs.ns.plain }
 
 // Unlink is unlinkat(2).
 func (fs *FileSystem) Unlink(t *Thread, at At, flags int) linux.Errno {

@@ -20,10 +20,10 @@ func (t *Thread) BrokenPipe(errno linux.Errno) linux.Errno {
 func (t *Thread) SendFile(out, in *File, offset *int64, count uint64) (int, linux.Errno) {
 	left := int(min(count, mm.MaxTransfer))
 	copyPiece := t.sendHost
-	if out.Ops != nil || in.Ops != nil {
+	if out.Ops != nil || in.Ops != nil || int64(count) < 0 {
 		return 0, linux.EINVAL
 	}
-	if !out.private && !out.seekable {
+	if !out.Private() && !out.seekable {
 		// The host would wait for whoever reads, in a call nobody can end.
 		copyPiece = t.sendBounced
 	}
@@ -42,7 +42,7 @@ func (t *Thread) SendFile(out, in *File, offset *int64, count uint64) (int, linu
 
 func (t *Thread) sendHost(out, in *File, offset *int64, n int) (int, linux.Errno) {
 	return t.RetryBlocking(out, "sendfile", unix.POLLOUT, Never, func() (int, linux.Errno) {
-		if !in.private && !in.seekable && !Ready(in.Host, unix.POLLIN) {
+		if !in.Private() && !in.seekable && !Ready(in.Host, unix.POLLIN) {
 			return 0, linux.EAGAIN
 		}
 		return hostResult(unix.Sendfile(out.Host, in.Host, offset, n))

@@ -44,7 +44,7 @@ func (t *Thread) transferAt(f *File, ranges []mm.Range, acc mm.Access, events in
 			return n, errno
 		}
 		return t.RetryBlocking(f, "read or write", events, Never, func() (int, linux.Errno) {
-			if !f.private && !Ready(f.Host, events) {
+			if !f.Private() && !Ready(f.Host, events) {
 				return 0, linux.EAGAIN
 			}
 			n, errno := p.do(f, b)
@@ -104,7 +104,7 @@ func (fs *FileSystem) Changeable(f *File) linux.Errno {
 	if f.PathOnly() {
 		return linux.EBADF
 	}
-	if f.private && fs.ns.mountOf(f.Path).readOnly {
+	if f.Private() && fs.ns.mountOf(f.Path).readOnly {
 		return linux.EROFS
 	}
 	return 0

@@ -262,7 +262,7 @@ func (fs *FileSystem) mayReopen(f *File, flags uint64) linux.Errno {
 	if _, directory := f.Ops.(*listing); f.Ops != nil && !directory && flags&unix.O_PATH == 0 {
 		return linux.ENXIO
 	}
-	if f.private || flags&unix.O_PATH != 0 && !isDir(f.Host) {
+	if f.Private() || flags&unix.O_PATH != 0 && !isDir(f.Host) {
 		return 0
 	}
 	if !fs.trusted(f) {

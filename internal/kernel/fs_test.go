@@ -323,9 +323,9 @@ func TestMountErrors(t *testing.T) {
 // is no way out.
 func TestMovedDirectory(t *testing.T) {
 	base := t.TempDir()
-	tree(t, base, "secret", "root/a/b/")
-	th := testThread(t, base+"/root", "/a/b")
-	if err := os.Rename(base+"/root/a", base+"/moved"); err != nil {
+	tree(t, base, "secret", "root/a/b/c/")
+	th := testThread(t, base+"/root", "/a/b/c")
+	if err := os.Rename(base+"/root/a/b", base+"/moved"); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []string{"../../secret", "../secret", "../../../etc/passwd"} {
@@ -398,5 +398,52 @@ func TestUmask(t *testing.T) {
 	}
 	if st, err := os.Stat(dir + "/d"); err != nil || st.Mode().Perm() != 0o750 {
 		t.Errorf("%v %v", st.Mode(), err)
+	}
+}
+
+// TestNoLeaks: whatever is looked up, opened and refused, no descriptor of the
+// VMM stays open.
+func TestNoLeaks(t *testing.T) {
+	base := t.TempDir()
+	tree(t, base, "root/a/f", "root/link -> a/f", "root/loop -> loop", "root/dangling -> x/y", "root/dir/", "data/one")
+	open := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	th := testThread(t, base+"/root", "/", Mount{Source: base + "/data", Target: "/m/in", ReadOnly: true})
+	fs := th.Proc.FS
+	th.install(t, hostFD(t, base, unix.O_DIRECTORY), base, false)
+	before := open()
+	for _, p := range []string{"/", ".", "a/f", "a/../a/f", "link", "link/", "loop", "dangling", "dir/..", "/m", "/m/in/one", "/m/in/..", "/proc", "/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/0/..",
+		"/proc/self/maps", "/proc/self/comm", "/proc/self/cwd/a", "/proc/net/..", "/proc/cpuinfo", "/proc/1/comm", "missing/x", ""} {
+		for _, flags := range []uint64{unix.O_RDONLY, unix.O_RDWR, unix.O_PATH, unix.O_PATH | unix.O_NOFOLLOW, unix.O_DIRECTORY, unix.O_CREAT | unix.O_EXCL} {
+			for _, resolve := range []uint64{0, unix.RESOLVE_BENEATH, unix.RESOLVE_IN_ROOT, unix.RESOLVE_NO_XDEV} {
+				if f, errno := fs.Open(th, At{Path: p}, linux.OpenHow{Flags: flags, Mode: 0o600 * (flags & unix.O_CREAT / unix.O_CREAT), Resolve: resolve}); errno == 0 {
+					f.Release()
+				}
+			}
+		}
+		for _, flags := range []int{0, LookupNoFollow, LookupEmpty} {
+			if n, errno := fs.Lookup(th, At{Path: p}, flags); errno == 0 {
+				n.Close()
+			}
+		}
+		fs.Mkdir(th, At{Path: p}, 0o755)
+		fs.Unlink(th, At{Path: p + "x"}, 0)
+		fs.Rename(th, At{Path: p}, At{Path: p}, 0)
+		fs.Link(th, At{Path: p}, 0, At{Path: "/m/in/one"})
+		if errno := fs.Chdir(th, At{Path: p}); errno == 0 {
+			fs.Chdir(th, At{Path: "/"})
+		}
+	}
+	if fd, errno := fs.OpenProgram("/a/f"); errno == 0 {
+		unix.Close(fd)
+	}
+	fs.Clone().Close()
+	if after := open(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }

@@ -20,11 +20,19 @@ func (t *Thread) RetryBlocking(f *File, what string, events int16, deadline int6
 		if errno != linux.EAGAIN || f.Nonblock() {
 			return n, errno
 		}
+		if deadline == Never {
+			deadline = t.SocketDeadline(f, events)
+		}
 		w := Wait{What: what, Fds: []unix.PollFd{{Fd: int32(f.Host), Events: events}}, Deadline: deadline}
 		switch errno := t.Block(&w); errno {
 		case 0:
 		case linux.ETIMEDOUT:
 			return 0, linux.EAGAIN
+		case linux.ERESTARTSYS:
+			if deadline != Never {
+				errno = linux.EINTR // socket(7): calls with a timeout are not restarted
+			}
+			return 0, errno
 		default:
 			return 0, errno
 		}
@@ -59,10 +67,17 @@ func (t *Thread) Write(f *File, from []mm.Range) (int, linux.Errno) {
 			b.Advance(n)
 		}
 	})
-	if errno == linux.EPIPE {
+	if errno == linux.EPIPE && f.breaksPipes() {
 		t.Signal(linux.KillInfo(linux.SIGPIPE, linux.SI_USER, int32(t.Proc.PID), t.Proc.Creds().UID))
 	}
 	return n, errno
+}
+
+// breaksPipes reports whether a write that nobody will read sends SIGPIPE:
+// pipes and stream sockets do, other sockets do not.
+func (f *File) breaksPipes() bool {
+	kind, err := unix.GetsockoptInt(f.Host, unix.SOL_SOCKET, unix.SO_TYPE)
+	return err != nil || kind == unix.SOCK_STREAM
 }
 
 // transfer moves a possibly long piece of memory in chunks; it stops at the
@@ -115,7 +130,7 @@ func (t *Thread) tryRead(f *File, b *mm.Buffers) (int, linux.Errno) {
 	switch {
 	case f.Ops != nil:
 		return f.Ops.Read(t, b)
-	case f.seekable || f.private:
+	case f.seekable || f.Private():
 		return hostResult(unix.Readv(f.Host, b.Bufs))
 	case !f.noNowait.Load():
 		n, err := unix.Preadv2(f.Host, b.Bufs, -1, unix.RWF_NOWAIT)
@@ -135,7 +150,7 @@ func (t *Thread) tryWrite(f *File, b *mm.Buffers) (int, linux.Errno) {
 	switch {
 	case f.Ops != nil:
 		return f.Ops.Write(t, b)
-	case f.seekable || f.private:
+	case f.seekable || f.Private():
 		return hostResult(unix.Writev(f.Host, b.Bufs))
 	case !f.noNowait.Load():
 		n, err := unix.Pwritev2(f.Host, b.Bufs, -1, unix.RWF_NOWAIT)

@@ -5,7 +5,7 @@
 // It may import engine, mm, loader and linux. It must not import syscalls,
 // debug, config or any engine implementation.
 //
-// Lock order: Kernel.mu, Process.mu, sigqueue locks, futex buckets. No lock is
+// Lock order: timers.mu, Kernel.mu, Process.mu, sigqueue locks, futex buckets. No lock is
 // held while a thread runs the program or waits.
 package kernel
 

@@ -162,6 +162,7 @@ func (p *Process) remove(t *Thread) {
 	p.mu.Unlock()
 	p.timers.stop()
 	p.Files.CloseAll()
+	p.FS.Close()
 	if tr := k.currentTracer(); tr != nil {
 		tr.ProcessExit(p, status)
 	}

@@ -17,7 +17,8 @@ type sigqueue struct {
 	infos []linux.SigInfo // in order of arrival
 }
 
-// add queues a signal; false if a queue limit drops it.
+// add queues a signal; false if the limit drops it, which only happens to
+// real-time ones.
 func (q *sigqueue) add(info linux.SigInfo) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -25,7 +26,7 @@ func (q *sigqueue) add(info linux.SigInfo) bool {
 	if q.set.Has(s) && !s.Realtime() {
 		return true
 	}
-	if len(q.infos) >= maxQueued {
+	if s.Realtime() && len(q.infos) >= maxQueued {
 		return false
 	}
 	q.set.Add(s)

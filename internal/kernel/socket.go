@@ -28,16 +28,16 @@ func (ft *FileTable) Span() int {
 
 // Private reports whether nobody else has the description, so that its host
 // side never blocks.
-func (f *File) Private() bool { return f.private }
+func (f *File) Private() bool { return f.private.Load() }
 
 // Share prepares a description to be seen by others, who expect O_NONBLOCK to
 // be what the program set. From then on host calls on it may block, and it is
 // polled first. Files that never wait stay as they are.
 func (f *File) Share() {
-	if !f.private || f.seekable {
+	if !f.Private() || f.seekable {
 		return
 	}
-	f.private = false
+	f.private.Store(false)
 	// Fails for descriptions that have no flags, and they never block.
 	_ = unix.SetNonblock(f.Host, f.Nonblock())
 }

@@ -96,7 +96,9 @@ func (t *Thread) segv(e engine.Exit, sig linux.Signal, siCode int32) {
 // breakpoint is an INT3 with the tracer listening: its own or the program's.
 func (t *Thread) breakpoint() {
 	r := t.Regs()
-	if inserted, genuine := t.Proc.AS.HasBreakpoint(engine.GVA(r.RIP)); inserted && !genuine {
+	// On top of one of the program's own it counts first; the instruction is
+	// executed when the debugger steps over its breakpoint.
+	if inserted, _ := t.Proc.AS.HasBreakpoint(engine.GVA(r.RIP)); inserted {
 		t.trace(Event{Kind: EventBreakpoint})
 		return
 	}

@@ -77,7 +77,7 @@ func (as *AddressSpace) spanLocked(a engine.GVA, n uint64, acc Access, w who) []
 		if p == nil {
 			break
 		}
-		if e = loadEntry(p); e&need != need || pteGPA(e) != start+engine.GPA(size) {
+		if f := loadEntry(p); f&need != need || pteGPA(f) != start+engine.GPA(size) || (e^f)&pteFile != 0 {
 			break
 		}
 		size += pageSize
@@ -131,37 +131,48 @@ func (as *AddressSpace) DebugWrite(a engine.GVA, src []byte) (int, linux.Errno) 
 }
 
 func (as *AddressSpace) read(dst []byte, a engine.GVA, w who) (int, linux.Errno) {
-	done := 0
-	for done < len(dst) {
-		at := a + engine.GVA(done)
-		mem, errno := as.span(at, uint64(len(dst)-done), AccessRead, w)
-		if errno != 0 {
-			return done, errno
-		}
+	return as.pieces(a, len(dst), AccessRead, w, func(mem []byte, at engine.GVA, done int) bool {
 		if !guarded(func() { copy(dst[done:], mem) }) {
-			return done, linux.EFAULT
+			return false
 		}
 		as.hideBreakpoints(dst[done:done+len(mem)], at)
-		done += len(mem)
-	}
-	return done, 0
+		return true
+	})
 }
 
 func (as *AddressSpace) write(a engine.GVA, src []byte, w who) (int, linux.Errno) {
-	done := 0
-	for done < len(src) {
-		at := a + engine.GVA(done)
-		mem, errno := as.span(at, uint64(len(src)-done), AccessWrite, w)
-		if errno != 0 {
-			return done, errno
-		}
+	return as.pieces(a, len(src), AccessWrite, w, func(mem []byte, at engine.GVA, done int) bool {
 		if !guarded(func() { copy(mem, src[done:]) }) {
-			return done, linux.EFAULT
+			return false
 		}
 		as.overwriteBreakpoints(at, src[done:done+len(mem)])
-		done += len(mem)
+		return true
+	})
+}
+
+// pieces hands out the memory of [a, a+n) and returns how far do came. When it
+// fails because a file was cut, what lies before that page still counts.
+func (as *AddressSpace) pieces(a engine.GVA, n int, acc Access, w who, do func(mem []byte, at engine.GVA, done int) bool) (int, linux.Errno) {
+	cut := false
+	for done := 0; done < n; {
+		at := a + engine.GVA(done)
+		want, page := uint64(n-done), pageSize-uint64(at)%pageSize
+		if cut {
+			want = min(want, page)
+		}
+		mem, errno := as.span(at, want, acc, w)
+		switch {
+		case errno != 0:
+			return done, errno
+		case do(mem, at, done):
+			done += len(mem)
+		case uint64(len(mem)) > page:
+			cut = true
+		default:
+			return done, linux.EFAULT
+		}
 	}
-	return done, 0
+	return n, 0
 }
 
 // CopyInString reads a NUL-terminated string of less than limit bytes;

@@ -15,8 +15,8 @@ func init() {
 		Call{Name: "dup", Group: GroupBase, Args: args("fd", "fd"), Do: dup},
 		Call{Name: "dup2", Group: GroupBase, Args: args("fd", "fd", "new", "fd"), Do: dup2},
 		Call{Name: "dup3", Group: GroupBase, Args: args("fd", "fd", "new", "fd", "flags", "hex"), Do: dup3},
-		Call{Name: "fcntl", Group: GroupBase, State: Partial, Note: "no SIGIO (O_ASYNC, F_SETSIG, leases, F_NOTIFY)", Args: args("fd", "fd", "cmd", "int", "arg", "hex"), Do: fileCall(fcntl)},
-		Call{Name: "flock", Group: GroupBase, Args: args("fd", "fd", "operation", "int"), Do: fileCall(flock)},
+		Call{Name: "fcntl", Group: GroupBase, State: Partial, Note: "no SIGIO (O_ASYNC, F_SETSIG, leases, F_NOTIFY); F_SETLKW looks every 1 to 50 ms and finds no deadlocks", Args: args("fd", "fd", "cmd", "int", "arg", "hex"), Do: fileCall(fcntl)},
+		Call{Name: "flock", Group: GroupBase, Note: "waits by looking every 1 to 50 ms", Args: args("fd", "fd", "operation", "int"), Do: fileCall(flock)},
 	)
 }
 
@@ -98,7 +98,10 @@ func fcntl(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 			return 0, linux.EINVAL
 		}
 		got, errno := t.Proc.Files.Install(f.Hold(), int(a[2]), openLimit(t), cmd == unix.F_DUPFD_CLOEXEC)
-		return uint64(got), errno
+		if errno != 0 {
+			return 0, errno
+		}
+		return uint64(got), 0
 	case fDupfdQuery:
 		return dupQuery(t, f, int32(a[2]))
 	case unix.F_GETFD:

@@ -135,6 +135,9 @@ func epollUntil(t *kernel.Thread, a Args, deadline int64) (uint64, linux.Errno) 
 // as that is one piece; what does not fit stays ready.
 func epollTake(t *kernel.Thread, f *kernel.File, a Args) (int, linux.Errno) {
 	size := uint64(a.Int(2)) * epollEventSize
+	if !userRange(a[1], size) {
+		return 0, linux.EFAULT
+	}
 	b, errno := t.Proc.AS.Buffers([]mm.Range{{Addr: a.Addr(1), Len: size}}, mm.AccessWrite, 64<<10)
 	if errno != 0 {
 		if !kernel.Ready(f.Host, unix.POLLIN) {

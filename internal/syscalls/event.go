@@ -16,7 +16,7 @@ func init() {
 		Call{Name: "eventfd2", Group: GroupBase, Args: args("count", "uint", "flags", "hex"), Do: eventfd2},
 		Call{Name: "timerfd_create", Group: GroupBase, Args: args("clock", "int", "flags", "hex"), Do: timerfdCreate},
 		Call{Name: "timerfd_settime", Group: GroupBase, Args: args("fd", "fd", "flags", "hex", "new", "ptr", "old", "ptr"), Do: timerfdSettime},
-		Call{Name: "timerfd_gettime", Group: GroupBase, Args: args("fd", "fd", "current", "ptr"), Do: timerfdGettime},
+		Call{Name: "timerfd_gettime", Group: GroupBase, Args: args("fd", "fd", "current", "ptr"), Do: fileCall(timerfdGettime)},
 		Call{Name: "signalfd", Group: GroupBase, Args: args("fd", "fd", "mask", "ptr", "size", "size"), Do: signalfd},
 		Call{Name: "signalfd4", Group: GroupBase, Args: args("fd", "fd", "mask", "ptr", "size", "size", "flags", "hex"), Do: signalfd4},
 		Call{Name: "pipe", Group: GroupBase, Args: args("fds", "ptr"), Do: pipe},
@@ -69,12 +69,7 @@ func timerfdSettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return 0, mm.Write(t.Proc.AS, a.Addr(3), old)
 }
 
-func timerfdGettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func timerfdGettime(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	var now linux.Itimerspec
 	if err := unix.TimerfdGettime(f.Host, &now); err != nil {
 		return 0, linux.FromHost(err)
@@ -102,6 +97,9 @@ func signalfd4(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 			return 0, errno
 		}
 		defer f.Release()
+		if f.PathOnly() {
+			return 0, linux.EBADF
+		}
 		if !f.SetSignals(t, set) {
 			return 0, linux.EINVAL
 		}

@@ -13,9 +13,9 @@ import (
 
 func init() {
 	register(
-		Call{Name: "open", Group: GroupFile, Args: args("path", "path", "flags", "hex", "mode", "mode"), Do: open},
-		Call{Name: "openat", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "flags", "hex", "mode", "mode"), Do: openat},
-		Call{Name: "openat2", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "how", "ptr", "size", "size"), Do: openat2},
+		Call{Name: "open", Group: GroupFile, Note: waitNote, Args: args("path", "path", "flags", "hex", "mode", "mode"), Do: open},
+		Call{Name: "openat", Group: GroupFile, Note: waitNote, Args: args("dirfd", "dirfd", "path", "path", "flags", "hex", "mode", "mode"), Do: openat},
+		Call{Name: "openat2", Group: GroupFile, Note: waitNote, Args: args("dirfd", "dirfd", "path", "path", "how", "ptr", "size", "size"), Do: openat2},
 		Call{Name: "creat", Group: GroupFile, Args: args("path", "path", "mode", "mode"), Do: creat},
 		Call{Name: "truncate", Group: GroupFile, Args: args("path", "path", "length", "int"), Do: nodeCall(noArg, 0, noArg, 0, 0, truncate)},
 		Call{Name: "ftruncate", Group: GroupBase, Args: args("fd", "fd", "length", "int"), Do: fileCall(ftruncate)},
@@ -33,6 +33,9 @@ func init() {
 			Args: args("dirfd", "dirfd", "path", "path", "handle", "ptr", "mount_id", "ptr", "flags", "hex"), Do: func(*kernel.Thread, Args) (uint64, linux.Errno) { return 0, linux.EOPNOTSUPP }},
 	)
 }
+
+// waitNote is what open(2) cannot do as Linux does.
+const waitNote = "the other end of a FIFO, and the end of a lease, is looked for every 1 to 20 ms; files of network file systems may block torov"
 
 // Flags of open(2), as fs/open.c groups them.
 const (
@@ -218,6 +221,15 @@ func umask(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 const maxMemfdName = 249
 
 func memfdCreate(t *kernel.Thread, a Args) (uint64, linux.Errno) {
+	const known, executable = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING | unix.MFD_HUGETLB | unix.MFD_NOEXEC_SEAL | unix.MFD_EXEC, unix.MFD_NOEXEC_SEAL | unix.MFD_EXEC
+	flags := a.Uint(1)
+	allowed := uint32(known)
+	if flags&unix.MFD_HUGETLB != 0 {
+		allowed |= unix.MFD_HUGE_MASK << unix.MFD_HUGE_SHIFT
+	}
+	if flags&^allowed != 0 || flags&executable == executable {
+		return 0, linux.EINVAL
+	}
 	name, errno := t.Proc.AS.CopyInString(a.Addr(0), maxMemfdName+1)
 	if errno == linux.ENAMETOOLONG {
 		errno = linux.EINVAL
@@ -225,7 +237,6 @@ func memfdCreate(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	flags := a.Uint(1)
 	fd, err := unix.MemfdCreate(name, int(flags|unix.MFD_CLOEXEC))
 	if err != nil {
 		return 0, linux.FromHost(err)

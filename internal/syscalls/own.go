@@ -1,8 +1,6 @@
 package syscalls
 
 import (
-	"golang.org/x/sys/unix"
-
 	"torov/internal/engine"
 	"torov/internal/kernel"
 )
@@ -11,7 +9,8 @@ import (
 // AT_EMPTY_PATH is set: C libraries stat their standard output that way.
 func ownDescriptor(path, flags int) func(*kernel.Thread, Args) bool {
 	return func(t *kernel.Thread, a Args) bool {
-		return a.Uint(flags)&unix.AT_EMPTY_PATH != 0 && a.Int(0) >= 0 && (a[path] == 0 || pathIs(t, a.Addr(path), ""))
+		own, errno := ofDescriptor(t, a.Int(0), a.Int(flags), a.Addr(path))
+		return own && errno == 0
 	}
 }
 

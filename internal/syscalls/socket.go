@@ -16,25 +16,23 @@ func init() {
 		Call{Name: "socket", Group: GroupNet, State: Partial, Note: "AF_UNIX, AF_INET, AF_INET6, AF_NETLINK to read routes and addresses",
 			Args: args("domain", "int", "type", "hex", "protocol", "int"), Do: socket},
 		Call{Name: "socketpair", Group: GroupBase, Args: args("domain", "int", "type", "hex", "protocol", "int", "fds", "ptr"), Do: socketpair},
-		Call{Name: "bind", Group: GroupNet, Args: args("fd", "fd", "addr", "buf", "addrlen", "size"), Do: bind},
-		Call{Name: "listen", Group: GroupNet, Args: args("fd", "fd", "backlog", "int"), Do: listen},
-		Call{Name: "accept", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr"), Do: accept},
-		Call{Name: "accept4", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr", "flags", "hex"), Do: accept4},
-		Call{Name: "connect", Group: GroupNet, Args: args("fd", "fd", "addr", "buf", "addrlen", "size"), Do: connect},
-		Call{Name: "getsockname", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr"), Do: getsockname},
-		Call{Name: "getpeername", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr"), Do: getpeername},
-		Call{Name: "shutdown", Group: GroupNet, Args: args("fd", "fd", "how", "int"), Do: shutdown},
+		Call{Name: "bind", Group: GroupNet, Args: args("fd", "fd", "addr", "buf", "addrlen", "size"), Do: fileCall(bind)},
+		Call{Name: "listen", Group: GroupNet, Args: args("fd", "fd", "backlog", "int"), Do: fileCall(listen)},
+		Call{Name: "accept", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr"), Do: fileCall(accept)},
+		Call{Name: "accept4", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr", "flags", "hex"), Do: fileCall(accept4)},
+		Call{Name: "connect", Group: GroupNet, Args: args("fd", "fd", "addr", "buf", "addrlen", "size"), Do: fileCall(connect)},
+		Call{Name: "getsockname", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr"), Do: nameCall(unix.SYS_GETSOCKNAME)},
+		Call{Name: "getpeername", Group: GroupNet, Args: args("fd", "fd", "addr", "ptr", "addrlen", "ptr"), Do: nameCall(unix.SYS_GETPEERNAME)},
+		Call{Name: "shutdown", Group: GroupNet, Args: args("fd", "fd", "how", "int"), Do: fileCall(shutdown)},
 	)
 }
 
-// socketFlags are what may be or-ed to a socket's type.
+// socketFlags are what may be or-ed to a socket's type, and how every host
+// socket is opened.
 const socketFlags = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
 
 // sockPacket is SOCK_PACKET: it makes an AF_INET socket one of AF_PACKET.
 const sockPacket = 10
-
-// hostFlags are how every host socket is opened.
-const hostFlags = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
 
 // checkSocket says whether a program may have sockets of that kind.
 func checkSocket(domain, kind, protocol int) linux.Errno {
@@ -107,7 +105,7 @@ func socket(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if !t.Proc.Files.Room(openLimit(t)) {
 		return 0, linux.EMFILE
 	}
-	host, err := unix.Socket(domain, kind|hostFlags, protocol)
+	host, err := unix.Socket(domain, kind|socketFlags, protocol)
 	if err != nil {
 		return 0, linux.FromHost(err)
 	}
@@ -126,7 +124,7 @@ func socketpair(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if domain != unix.AF_UNIX {
 		return 0, linux.EOPNOTSUPP
 	}
-	host, err := unix.Socketpair(domain, kind|hostFlags, protocol)
+	host, err := unix.Socketpair(domain, kind|socketFlags, protocol)
 	if err != nil {
 		return 0, linux.FromHost(err)
 	}
@@ -134,12 +132,7 @@ func socketpair(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return givePair(t, files, kind&unix.SOCK_CLOEXEC != 0, a.Addr(3))
 }
 
-func bind(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func bind(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	addr, errno := readSockaddr(t, a.Addr(1), a.Int(2))
 	if errno != 0 {
 		return 0, errno
@@ -153,30 +146,23 @@ func bind(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	})
 }
 
-func listen(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func listen(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	return 0, linux.FromHost(unix.Listen(f.Host, int(a.Int(1))))
 }
 
-func accept(t *kernel.Thread, a Args) (uint64, linux.Errno) {
+func accept(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	a[3] = 0
-	return accept4(t, a)
+	return accept4(t, f, a)
 }
 
-func accept4(t *kernel.Thread, a Args) (uint64, linux.Errno) {
+func accept4(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	flags := int(a.Int(3))
 	if flags&^socketFlags != 0 {
+		if f.PathOnly() {
+			return 0, linux.EBADF
+		}
 		return 0, linux.EINVAL
 	}
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
 	if !t.Proc.Files.Room(openLimit(t)) {
 		return 0, linux.EMFILE
 	}
@@ -186,7 +172,7 @@ func accept4(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		if !f.Private() && !kernel.Ready(f.Host, unix.POLLIN) && isListening(f.Host) {
 			return 0, linux.EAGAIN
 		}
-		n, peer, errno = hostName(unix.SYS_ACCEPT4, f.Host, hostFlags)
+		n, peer, errno = hostName(unix.SYS_ACCEPT4, f.Host, socketFlags)
 		return n, errno
 	})
 	if errno != 0 {
@@ -209,17 +195,12 @@ func isListening(host int) bool {
 
 // connect asks the host again when the connection is there or has failed: the
 // second call takes the result exactly as a blocking one would have.
-func connect(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func connect(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	addr, errno := readSockaddr(t, a.Addr(1), a.Int(2))
 	if errno != 0 {
 		return 0, errno
 	}
-	if !f.Private() {
+	if !f.Private() && socketType(f) != 0 {
 		// The host must not wait. Nobody else can do anything with the socket
 		// before it is connected, and see the flag.
 		_ = unix.SetNonblock(f.Host, true)
@@ -244,32 +225,17 @@ func connect(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	})
 }
 
-func getsockname(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	return nameOf(t, a, unix.SYS_GETSOCKNAME)
+// nameCall makes a handler of getsockname or getpeername.
+func nameCall(call uintptr) Handler {
+	return fileCall(func(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
+		_, addr, errno := hostName(call, f.Host, 0)
+		if errno != 0 {
+			return 0, errno
+		}
+		return 0, writeSockaddr(t, a.Addr(1), a.Addr(2), addr)
+	})
 }
 
-func getpeername(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	return nameOf(t, a, unix.SYS_GETPEERNAME)
-}
-
-func nameOf(t *kernel.Thread, a Args, call uintptr) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
-	_, addr, errno := hostName(call, f.Host, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return 0, writeSockaddr(t, a.Addr(1), a.Addr(2), addr)
-}
-
-func shutdown(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func shutdown(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	return 0, linux.FromHost(unix.Shutdown(f.Host, int(a.Int(1))))
 }

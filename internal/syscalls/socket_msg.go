@@ -17,9 +17,9 @@ func init() {
 		Call{Name: "recvfrom", Group: GroupNet,
 			Args: args("fd", "fd", "buf", "ptr", "length", "size", "flags", "hex", "addr", "ptr", "addrlen", "ptr"), Do: recvfrom},
 		Call{Name: "sendmsg", Group: GroupNet, State: Partial, Note: "a signalfd or netlink socket cannot be sent",
-			Args: args("fd", "fd", "msg", "ptr", "flags", "hex"), Do: sendmsg},
-		Call{Name: "recvmsg", Group: GroupNet, Args: args("fd", "fd", "msg", "ptr", "flags", "hex"), Do: recvmsg},
-		Call{Name: "sendmmsg", Group: GroupNet, Args: args("fd", "fd", "messages", "ptr", "count", "uint", "flags", "hex"), Do: sendmmsg},
+			Args: args("fd", "fd", "msg", "ptr", "flags", "hex"), Do: fileCall(sendmsg)},
+		Call{Name: "recvmsg", Group: GroupNet, Args: args("fd", "fd", "msg", "ptr", "flags", "hex"), Do: fileCall(recvmsg)},
+		Call{Name: "sendmmsg", Group: GroupNet, Args: args("fd", "fd", "messages", "ptr", "count", "uint", "flags", "hex"), Do: fileCall(sendmmsg)},
 		Call{Name: "recvmmsg", Group: GroupNet,
 			Args: args("fd", "fd", "messages", "ptr", "count", "uint", "flags", "hex", "timeout", "ptr"), Do: recvmmsg},
 	)
@@ -127,9 +127,13 @@ func readMsghdr(t *kernel.Thread, at engine.GVA) (linux.Msghdr, payload, linux.E
 
 // socketType is SO_TYPE, 0 for what is no socket.
 func socketType(f *kernel.File) int {
-	kind, err := unix.GetsockoptInt(f.Host, unix.SOL_SOCKET, unix.SO_TYPE)
-	if err != nil {
-		return 0
-	}
+	kind, _ := unix.GetsockoptInt(f.Host, unix.SOL_SOCKET, unix.SO_TYPE)
 	return kind
+}
+
+// notSocket is the error of what is no socket, for calls that may have nothing
+// to ask the host.
+func notSocket(f *kernel.File) linux.Errno {
+	_, err := unix.GetsockoptInt(f.Host, unix.SOL_SOCKET, unix.SO_TYPE)
+	return linux.FromHost(err)
 }

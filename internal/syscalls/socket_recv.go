@@ -40,12 +40,7 @@ func recvfrom(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return uint64(n), errno
 }
 
-func recvmsg(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func recvmsg(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	n, _, errno := receiveHeader(t, f, a.Addr(1), int(a.Int(2)))
 	return uint64(n), errno
 }
@@ -66,6 +61,9 @@ func recvmmsg(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	defer f.Release()
+	if a.Uint(2) == 0 {
+		return 0, notSocket(f)
+	}
 	n, errno := receiveMany(t, f, a.Addr(1), min(a.Uint(2), linux.UIO_MAXIOV), int(a.Int(3)), deadline)
 	if errno == 0 && a[4] != 0 && n > 0 {
 		left := max(deadline-t.Kernel().Clock().Monotonic(), 0)

@@ -44,25 +44,18 @@ func sendto(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return uint64(n), errno
 }
 
-func sendmsg(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func sendmsg(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	n, _, errno := sendHeader(t, f, a.Addr(1), int(a.Int(2)))
 	return uint64(n), errno
 }
 
 // sendmmsg sends one message after the other; an error counts only if none
 // went before.
-func sendmmsg(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func sendmmsg(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	count := min(a.Uint(2), linux.UIO_MAXIOV)
+	if count == 0 {
+		return 0, notSocket(f)
+	}
 	for i := range count {
 		at := a.Addr(1) + engine.GVA(i)*mmsgSize
 		n, whole, errno := sendHeader(t, f, at, int(a.Int(3)))

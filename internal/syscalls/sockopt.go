@@ -13,9 +13,9 @@ func init() {
 	const note = "SOL_SOCKET, IPPROTO_IP, IPV6, TCP, UDP and SOL_NETLINK; options that carry pointers or descriptors give ENOPROTOOPT"
 	register(
 		Call{Name: "setsockopt", Group: GroupNet, State: Partial, Note: note,
-			Args: args("fd", "fd", "level", "int", "option", "int", "value", "buf", "length", "size"), Do: setsockopt},
+			Args: args("fd", "fd", "level", "int", "option", "int", "value", "buf", "length", "size"), Do: fileCall(setsockopt)},
 		Call{Name: "getsockopt", Group: GroupNet, State: Partial, Note: note,
-			Args: args("fd", "fd", "level", "int", "option", "int", "value", "ptr", "length", "ptr"), Do: getsockopt},
+			Args: args("fd", "fd", "level", "int", "option", "int", "value", "ptr", "length", "ptr"), Do: fileCall(getsockopt)},
 	)
 }
 
@@ -94,12 +94,7 @@ func checkOption(f *kernel.File, level, option int) linux.Errno {
 // noLevel is no protocol's.
 const noLevel = 0x7ffffff
 
-func setsockopt(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func setsockopt(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	size := a.Int(4)
 	if size < 0 {
 		return 0, linux.EINVAL
@@ -114,12 +109,7 @@ func setsockopt(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return 0, linux.FromHost(unix.SetsockoptString(f.Host, int(a.Int(1)), int(a.Int(2)), string(value)))
 }
 
-func getsockopt(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	f, errno := t.Proc.Files.Get(a.Int(0))
-	if errno != 0 {
-		return 0, errno
-	}
-	defer f.Release()
+func getsockopt(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	if errno := checkOption(f, int(a.Int(1)), int(a.Int(2))); errno != 0 {
 		return 0, errno
 	}

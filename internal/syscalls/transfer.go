@@ -123,7 +123,7 @@ func splice(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		}
 		nowait := flags&unix.SPLICE_F_NONBLOCK != 0 || in.Nonblock() || out.Nonblock()
 		n, errno := retryBoth(t, "splice", in, out, nowait, func() (int, linux.Errno) {
-			n, err := unix.Splice(in.Host, inAt.ptr, out.Host, outAt.ptr, int(min(a[4], mm.MaxTransfer)), int(flags|unix.SPLICE_F_NONBLOCK))
+			n, err := unix.Splice(in.Host, inAt.ptr, out.Host, outAt.ptr, int(a[4]), int(flags|unix.SPLICE_F_NONBLOCK))
 			return int(max(n, 0)), linux.FromHost(err)
 		})
 		if errno == 0 {
@@ -147,7 +147,7 @@ func tee(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return twoFiles(t, a.Int(0), a.Int(1), func(in, out *kernel.File) (int, linux.Errno) {
 		nowait := flags&unix.SPLICE_F_NONBLOCK != 0 || in.Nonblock() || out.Nonblock()
 		return retryBoth(t, "tee", in, out, nowait, func() (int, linux.Errno) {
-			n, err := unix.Tee(in.Host, out.Host, int(min(a[2], mm.MaxTransfer)), int(flags|unix.SPLICE_F_NONBLOCK))
+			n, err := unix.Tee(in.Host, out.Host, int(a[2]), int(flags|unix.SPLICE_F_NONBLOCK))
 			return int(max(n, 0)), linux.FromHost(err)
 		})
 	})
@@ -155,7 +155,7 @@ func tee(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 
 func copyFileRange(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return twoFiles(t, a.Int(0), a.Int(2), func(in, out *kernel.File) (int, linux.Errno) {
-		if in.Ops != nil || out.Ops != nil || a.Uint(5) != 0 {
+		if in.Ops != nil || out.Ops != nil || a.Uint(5) != 0 || int64(a[4]) < 0 {
 			return 0, linux.EINVAL
 		}
 		inAt, errno := readOffset(t, a.Addr(1))

@@ -63,7 +63,7 @@ static void refused(void)
 	SHOW(mmap(NULL, -1ul, PROT_READ, flags, -1, 0));
 	SHOW(mmap(NULL, 1ul << 47, PROT_READ, flags, -1, 0));
 	SHOW(mmap(page + 1, PAGE, PROT_READ, flags | MAP_FIXED, -1, 0));
-	SHOW(mmap((void *)0x7ffffffff000, PAGE, PROT_READ, flags | MAP_FIXED, -1, 0));
+	SHOW(mmap((void *)(1ul << 56), PAGE, PROT_READ, flags | MAP_FIXED, -1, 0));
 	SHOW(mmap((void *)-PAGE, PAGE, PROT_READ, flags | MAP_FIXED, -1, 0));
 	SHOW(mmap(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0));
 	SHOW(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, -1, 0));
@@ -71,7 +71,7 @@ static void refused(void)
 	SHOW(munmap(page, 0));
 	SHOW(munmap(page, PAGE));
 	SHOW(munmap(page, PAGE));
-	SHOW(munmap((void *)0x7ffffffff000, PAGE));
+	SHOW(munmap((void *)(1ul << 56), PAGE));
 	SHOW(mprotect(page, PAGE, PROT_READ));
 	SHOW(mprotect(page + 1, PAGE, PROT_READ));
 	SHOW(mprotect(page, 0, PROT_READ));

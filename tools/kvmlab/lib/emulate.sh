@@ -1,6 +1,6 @@
 # The two emulators. Sourced; works on the variables of run_lab. Each function
 # sets cmd, the emulator's command line.
-cmdline="console=ttyS0 quiet mitigations=off nokaslr oops=panic nowatchdog rcupdate.rcu_cpu_stall_suppress=1 cryptomgr.notests no_timer_check audit=0"
+cmdline="console=ttyS0 quiet mitigations=off nokaslr no5lvl oops=panic nowatchdog rcupdate.rcu_cpu_stall_suppress=1 cryptomgr.notests no_timer_check audit=0"
 
 emulate_bochs() {
   local model line iso=$run/iso

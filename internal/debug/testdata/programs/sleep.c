@@ -14,8 +14,7 @@ int twice(int n)
 
 void spin(void)
 {
-	while (!go)
-		turns++;
+	while (!go) turns++; /* in one line, so that every place in it looks the same */
 }
 
 /* One long sleep: a debugger must not cut it short. */

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define THREADS 8
 
@@ -50,6 +51,10 @@ int main(void)
 			exit(1);
 	}
 	pthread_barrier_wait(&ready);
+	for (int i = 0; i < THREADS; i++)
+		while (!*(volatile int *)&turns[i + 1])
+			usleep(1000);
+	usleep(200000); /* they are all in the second barrier now */
 	all_are_here();
 	pthread_barrier_wait(&go);
 	for (int i = 0; i < THREADS; i++)

@@ -46,6 +46,8 @@ void read_it(void)
 	sink = only_read;
 	only_read = 43;
 	sink = only_read;
+	only_read = 44;
+	sink = only_read;
 }
 
 int main(void)

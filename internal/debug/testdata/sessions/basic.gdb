@@ -8,7 +8,11 @@ info breakpoints
 continue
 print argc
 print argv[1]
+next
 print local
+print local.name
+print *local.next
+ptype local
 continue
 info args
 backtrace
@@ -32,24 +36,26 @@ set var text[0] = 'I'
 print text
 print origin
 print &origin
-print *local.next
-print local.name
-ptype local
 print f(3)
 call add(20, 22)
 print $_exitcode
-display result
 display/x counter
 next
 next
 step
+finish
+next
+next
+next
+undisplay 1
+info display
+step
 print *p
 print by
 finish
-until 64
-advance 65
-undisplay 1
-info display
+display result
+until 60
+until 61
 x/s text
 x/2dw &local
 x/4xb text
@@ -59,8 +65,8 @@ info registers rip
 print $sp == $rsp
 print $cs
 print $ss
-info symbol main
 list 38,40
+advance 62
 continue
 print $_exitcode
 info registers

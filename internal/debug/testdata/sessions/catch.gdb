@@ -1,5 +1,4 @@
 # program: basic
-# like gdbserver
 CONNECT
 catch syscall write
 continue

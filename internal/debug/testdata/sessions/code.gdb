@@ -17,3 +17,4 @@ continue
 print $eax
 x/6xb generated
 continue
+continue

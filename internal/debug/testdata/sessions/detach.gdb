@@ -14,5 +14,3 @@ detach
 CONNECT
 print go = 3
 disconnect
-# reconnect
-CONNECT

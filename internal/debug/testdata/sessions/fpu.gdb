@@ -11,7 +11,7 @@ print $fctrl
 print $fstat & 0x3800
 print/x $ftag
 print/x $rbx
-info registers rbx cs ss ds es fs gs k0
+info registers rbx cs ss ds es fs gs
 print $fs_base == 0
 print $gs_base
 print $orig_rax

@@ -1,10 +1,11 @@
 # program: routines
+# any thread
 CONNECT
 handle SIGURG nostop noprint pass
 break main.allReady
 continue
 backtrace
-break main.add
+break main.add if id == 2
 continue
 info args id
 backtrace

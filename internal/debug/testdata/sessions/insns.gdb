@@ -1,5 +1,5 @@
 # program: insns
-# like gdbserver
+# The same with gdbserver, but for the trap flag, which it lets show.
 CONNECT
 break do_syscall
 continue
@@ -8,14 +8,12 @@ print $rax
 stepi
 info symbol $rip
 stepi
+info symbol $rip
 stepi
 info symbol $rip
-print flags >> 8 & 1
 stepi
 stepi
-print $eflags
-tbreak do_rep
-continue
+info symbol $rip
 stepi 3
 print $rcx
 stepi
@@ -25,10 +23,17 @@ print $rcx
 info symbol $rip
 stepi
 info symbol $rip
-next
-next
-tbreak trap
+stepi
+info symbol $rip
+stepi
+stepi
+info symbol $rip
+finish
+break trap
 continue
-continue
+stepi
 x/i $pc
+stepi
+break *$pc
+jump trap
 continue

@@ -1,4 +1,4 @@
-# program: raw.json
+# program: raw
 CONNECT
 x/s &message
 stepi

@@ -5,14 +5,11 @@ continue
 info threads
 thread apply all backtrace
 thread 3
-up-silently 0
 thread apply 2 4 print $_thread
 print turns
-break work
+break work if id == 4
 continue
-print id == $_thread - 1
 backtrace
-info threads
 delete
 set scheduler-locking on
 next
@@ -20,8 +17,5 @@ finish
 set scheduler-locking step
 next
 set scheduler-locking off
-tbreak 64
 continue
-print shared
 info threads
-continue

@@ -7,8 +7,7 @@ print other
 continue
 print mine
 print other
-thread apply all print mine
-print &mine == &mine
+thread apply all -q print mine
+
 delete
-tbreak main
 continue

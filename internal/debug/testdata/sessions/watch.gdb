@@ -34,6 +34,7 @@ delete
 rwatch only_read
 continue
 continue
+delete
 awatch only_read
 continue
 continue
@@ -42,6 +43,9 @@ delete
 break local_changes
 continue
 watch local
+rwatch local
+continue
+continue
 continue
 continue
 continue

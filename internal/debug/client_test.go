@@ -1,0 +1,177 @@
+package debug_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// client speaks the protocol itself, for what gdb would not do.
+type client struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// dial connects and negotiates as gdb does.
+func dial(t *testing.T, srv *server) *client {
+	t.Helper()
+	c := connect(t, srv)
+	for _, p := range hello {
+		c.cmd("%s", p)
+	}
+	return c
+}
+
+// hello is how gdb begins.
+var hello = []string{
+	"qSupported:multiprocess+;swbreak+;hwbreak+;qRelocInsn+;fork-events+;vfork-events+;exec-events+;vContSupported+;QThreadEvents+;no-resumed+;xmlRegisters=i386",
+	"vMustReplyEmpty", "QStartNoAckMode",
+}
+
+// connect connects only.
+func connect(t *testing.T, srv *server) *client {
+	t.Helper()
+	conn, err := net.Dial("unix", srv.address)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, srv.stderr.String())
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(timeout(t))); err != nil {
+		t.Fatal(err)
+	}
+	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}
+}
+
+// send sends one packet and does not wait for its answer.
+func (c *client) send(payload string) error {
+	sum := byte(0)
+	for i := range len(payload) {
+		sum += payload[i]
+	}
+	_, err := fmt.Fprintf(c.conn, "+$%s#%02x", payload, sum)
+	return err
+}
+
+// reply reads one packet.
+func (c *client) reply() (string, error) {
+	for {
+		b, err := c.in.ReadByte()
+		if err != nil {
+			return "", err
+		}
+		if b != '$' {
+			continue
+		}
+		text, err := c.in.ReadString('#')
+		if err != nil {
+			return "", err
+		}
+		if _, err := c.in.Discard(2); err != nil {
+			return "", err
+		}
+		return expand(strings.TrimSuffix(text, "#")), nil
+	}
+}
+
+// expand undoes run-length encoding.
+func expand(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '*' && i > 0 && i+1 < len(s) {
+			out.WriteString(strings.Repeat(s[i-1:i], int(s[i+1])-29))
+			i++
+			continue
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String()
+}
+
+// cmd sends a packet and returns the answer.
+func (c *client) cmd(format string, args ...any) string {
+	c.t.Helper()
+	payload := fmt.Sprintf(format, args...)
+	if err := c.send(payload); err != nil {
+		c.t.Fatalf("%s: %v", payload, err)
+	}
+	reply, err := c.reply()
+	if err != nil {
+		c.t.Fatalf("%s: %v", payload, err)
+	}
+	return reply
+}
+
+// want sends a packet that must be answered so.
+func (c *client) want(reply, format string, args ...any) {
+	c.t.Helper()
+	if got := c.cmd(format, args...); got != reply {
+		c.t.Fatalf("%s: got %q, want %q", fmt.Sprintf(format, args...), got, reply)
+	}
+}
+
+// wantPrefix sends a packet whose answer must begin so, and returns it.
+func (c *client) wantPrefix(prefix, format string, args ...any) string {
+	c.t.Helper()
+	got := c.cmd(format, args...)
+	if !strings.HasPrefix(got, prefix) {
+		c.t.Fatalf("%s: got %q, want %s...", fmt.Sprintf(format, args...), got, prefix)
+	}
+	return got
+}
+
+// word reads eight bytes of memory.
+func (c *client) word(at uint64) uint64 {
+	c.t.Helper()
+	return little(c.t, c.cmd("m%x,8", at))
+}
+
+// register reads one register by its number.
+func (c *client) register(num int) uint64 {
+	c.t.Helper()
+	return little(c.t, c.cmd("p%x", num))
+}
+
+func little(t *testing.T, digits string) (v uint64) {
+	t.Helper()
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		t.Fatalf("%q is no value", digits)
+	}
+	for i := min(len(b), 8) - 1; i >= 0; i-- {
+		v = v<<8 | uint64(b[i])
+	}
+	return v
+}
+
+// thread is the id in a stop reply.
+func stopThread(t *testing.T, stop string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(stop, "thread:")
+	if !ok {
+		t.Fatalf("no thread in %q", stop)
+	}
+	id, _, _ := strings.Cut(rest, ";")
+	return id
+}
+
+// gone waits for the server to close the connection.
+func (c *client) gone() error {
+	_, err := io.Copy(io.Discard, c.in)
+	return err
+}
+
+func number(t *testing.T, s string) uint64 {
+	t.Helper()
+	v, err := strconv.ParseUint(s, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}

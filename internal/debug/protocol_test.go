@@ -21,7 +21,7 @@ func symbol(t *testing.T, program, name string) uint64 {
 		t.Fatal(err)
 	}
 	for _, s := range symbols {
-		if s.Name == name {
+		if s.Name == name && elf.ST_BIND(s.Info) == elf.STB_GLOBAL {
 			return s.Value
 		}
 	}
@@ -86,6 +86,7 @@ func TestRegisterRoundTrip(t *testing.T) {
 	}
 	c.want("OK", "z0,%x,1", symbol(t, "fpu", "loaded"))
 	c.wantPrefix("W00", "vCont;c")
+	c.conn.Close()
 	if end := srv.wait(t); end != "exit status 0" || srv.stdout.String() != "1.5 2.5 3.5 4.5 3.1416\n" {
 		t.Errorf("%s, output %q", end, srv.stdout.String())
 	}
@@ -103,7 +104,7 @@ func TestClientVanishes(t *testing.T) {
 	session := append(append([]string{}, hello...), "?", "Hgp0.0", "g",
 		fmt.Sprintf("Z0,%x,1", spin), fmt.Sprintf("Z0,%x,1", twice), fmt.Sprintf("Z2,%x,4", goes), fmt.Sprintf("Z3,%x,1", turns+0x4000),
 		"vCont;c", fmt.Sprintf("m%x,40", spin), "vCont;s", fmt.Sprintf("z0,%x,1", spin), "vCont;s", "QPassSignals:e", "QCatchSyscalls:1",
-		fmt.Sprintf("vCont;r%x,%x", spin, spin+0x100), "vCont;c")
+		fmt.Sprintf("vCont;r%x,%x", spin, spin+0x100))
 	for cut := range len(session) + 1 {
 		for _, wait := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d/%v", cut, wait), func(t *testing.T) {
@@ -114,8 +115,8 @@ func TestClientVanishes(t *testing.T) {
 					if err := c.send(p); err != nil {
 						t.Fatal(err)
 					}
-					// The last two run for as long as nobody stops them.
-					if forever := i >= len(session)-2; !last || wait && !forever {
+					// The range step goes round in the loop until somebody stops it.
+					if forever := i == len(session)-1; !last || wait && !forever {
 						if _, err := c.reply(); err != nil {
 							t.Fatalf("%s: %v", p, err)
 						}
@@ -134,6 +135,7 @@ func TestClientVanishes(t *testing.T) {
 				c.want("OK", "z0,%x,1", spin+4)
 				c.want("OK", "M%x,4:07000000", goes)
 				c.wantPrefix("W07", "vCont;c")
+				c.conn.Close()
 				if end := srv.wait(t); end != "exit status 7" {
 					t.Error(end)
 				}
@@ -154,10 +156,15 @@ func TestSecondClient(t *testing.T) {
 		t.Errorf("a second client is told %q, %v", got, err)
 	}
 	first.want("OK", "D;%x", pid(t, first))
+	first.conn.Close()
 	third := dial(t, srv)
 	third.wantPrefix("T05", "?")
 	third.want("OK", "M%x,4:01000000", symbol(t, "sleep", "go"))
 	third.wantPrefix("W01", "vCont;c")
+	third.conn.Close()
+	if end := srv.wait(t); end != "exit status 1" {
+		t.Error(end)
+	}
 }
 
 // pid is the number of the process being debugged.

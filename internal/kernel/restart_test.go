@@ -66,33 +66,19 @@ func TestRestart(t *testing.T) {
 			name = fmt.Sprintf("%v, flags %#x", c.errno, c.handler.Flags)
 		}
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
+			var tr Tracer
+			if c.handler == nil {
+				tr = &tracer{event: noSignals}
+			}
+			w := newWorld(t, tr)
 			withBlocking(w)
 			if c.handler != nil {
 				w.p.SetAction(linux.SIGUSR1, *c.handler)
-			} else {
-				// A signal that wakes the thread and is then gone: blocked
-				// meanwhile by nobody, with no effect.
-				w.p.SetAction(linux.SIGUSR1, linux.SigAction{Handler: restorerAt, Flags: linux.SA_RESTORER})
 			}
 			a, before := w.main, w.main.cpu.Entries()
 			a.leave(enterCall(callBlock, uint64(c.errno), 22, 33))
 			a.waits()
-			if c.handler == nil {
-				// Another thread takes the signal that both saw.
-				w.p.pending.add(linux.KernelInfo(linux.SIGUSR1))
-				a.poke()
-				w.p.pending.drop(linux.SIGUSR1)
-				// It may have been dropped before anybody saw it: until then
-				// the thread waits on.
-				for a.cpu.Entries() == before {
-					w.p.pending.add(linux.KernelInfo(linux.SIGUSR1))
-					a.poke()
-					w.p.pending.drop(linux.SIGUSR1)
-				}
-			} else {
-				a.Signal(linux.KernelInfo(linux.SIGUSR1))
-			}
+			a.Signal(linux.KernelInfo(linux.SIGUSR1))
 			r := a.back(before, nil)
 			if c.handler != nil {
 				if r.RIP != handlerAt || r.RDI != uint64(linux.SIGUSR1) {

@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"torov/internal/engine"
 	"torov/internal/linux"
@@ -37,6 +36,7 @@ type Thread struct {
 	callSize  uint64 // length of the instruction that made the call
 	fault     faultState
 
+	wakeMu    sync.RWMutex // held for writing to close wakeFD
 	wakeFD    atomic.Int32 // eventfd, -1 until the thread first waits
 	paused    atomic.Bool  // somebody asked for EventPause
 	dead      bool
@@ -150,7 +150,7 @@ func (t *Thread) handle(e engine.Exit) error {
 		return nil
 	case engine.ExitSyscall:
 		t.callSize = 2
-		t.syscall(t.Regs().RAX)
+		t.syscall(uint64(uint32(t.Regs().RAX))) // the upper half is ignored, as by Linux
 	case engine.ExitHypercall:
 		t.callSize = t.outSize()
 		t.syscall(uint64(uint32(t.Regs().RAX)))
@@ -297,7 +297,5 @@ func (t *Thread) end() {
 	// end need not wait for the thread to stop.
 	t.trace(Event{Kind: EventThreadExit, Status: t.status})
 	t.Proc.remove(t)
-	if fd := t.wakeFD.Swap(-2); fd >= 0 {
-		unix.Close(int(fd))
-	}
+	t.closeWake()
 }

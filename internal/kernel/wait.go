@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -21,10 +22,22 @@ func (t *Thread) poke() {
 	if t.CPU != nil {
 		t.CPU.Interrupt()
 	}
+	// The lock keeps the descriptor open: its number could be another file's.
+	t.wakeMu.RLock()
+	defer t.wakeMu.RUnlock()
 	if fd := t.wakeFD.Load(); fd >= 0 {
 		one := [8]byte{1}
 		// EAGAIN means that it is signalled already.
 		_, _ = unix.Write(int(fd), one[:])
+	}
+}
+
+// closeWake closes the eventfd of a thread that has ended.
+func (t *Thread) closeWake() {
+	t.wakeMu.Lock()
+	defer t.wakeMu.Unlock()
+	if fd := t.wakeFD.Swap(-2); fd >= 0 {
+		unix.Close(int(fd))
 	}
 }
 
@@ -58,7 +71,7 @@ func (t *Thread) Block(w *Wait) linux.Errno {
 	if errno != 0 {
 		return errno
 	}
-	fds := append(w.Fds, unix.PollFd{Fd: int32(wake), Events: unix.POLLIN})
+	fds := append(slices.Clip(w.Fds), unix.PollFd{Fd: int32(wake), Events: unix.POLLIN})
 	t.waiting.Store(&w.What)
 	defer t.waiting.Store(nil)
 	for {

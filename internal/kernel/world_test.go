@@ -224,3 +224,41 @@ func (w *world) get32(at engine.GVA) uint32 {
 	}
 	return v
 }
+
+// tracer is a Tracer made of functions; those that are nil do nothing.
+type tracer struct {
+	event func(t *Thread, e Event) linux.SigInfo
+	wants func(nr uint64) bool
+	exits func(p *Process, status ExitStatus)
+	gone  chan struct{} // closed by Exiting, if there
+	once  sync.Once
+}
+
+func (tr *tracer) Event(t *Thread, e Event) linux.SigInfo {
+	if tr.event == nil {
+		return e.Info
+	}
+	return tr.event(t, e)
+}
+
+func (tr *tracer) WantsSyscalls(_ *Thread, nr uint64) bool { return tr.wants != nil && tr.wants(nr) }
+
+func (tr *tracer) Exiting(*Process) {
+	if tr.gone != nil {
+		tr.once.Do(func() { close(tr.gone) })
+	}
+}
+
+func (tr *tracer) ProcessExit(p *Process, status ExitStatus) {
+	if tr.exits != nil {
+		tr.exits(p, status)
+	}
+}
+
+// noSignals discards every signal before it is delivered.
+func noSignals(_ *Thread, e Event) linux.SigInfo {
+	if e.Kind == EventSignal {
+		return linux.SigInfo{}
+	}
+	return e.Info
+}

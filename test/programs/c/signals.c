@@ -225,8 +225,8 @@ static void waiting(void)
 static volatile pthread_t ran_on;
 static void where(int sig, siginfo_t *info, void *context)
 {
-	note(sig, info, context);
 	ran_on = pthread_self();
+	note(sig, info, context); /* last: main waits for it */
 }
 
 static volatile int go;

@@ -77,7 +77,7 @@ func talk(network, address string, i int) string {
 	if err != nil {
 		return err.Error()
 	}
-	block := bytes.Repeat([]byte("abcdefg\n"), 2000)
+	block := bytes.Repeat([]byte(strings.Repeat("abcdefgh", 30)+"\n"), 400)
 	go func() {
 		_, _ = conn.Write(block)
 		_ = conn.(interface{ CloseWrite() error }).CloseWrite()

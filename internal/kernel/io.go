@@ -8,7 +8,9 @@ import (
 	"torov/internal/mm"
 )
 
-// chunk bounds how much memory one host call of a long transfer covers.
+// chunk bounds how much memory one host call of a long transfer covers. It is
+// for files whose next chunk is there at once; what may have to wait for more
+// gets all the memory in one call.
 const chunk = 16 << 20
 
 // RetryBlocking calls op until it does not return EAGAIN, waiting in between
@@ -89,7 +91,11 @@ func (t *Thread) transfer(f *File, ranges []mm.Range, acc mm.Access, op func(*mm
 		for _, r := range ranges {
 			left += r.Len
 		}
-		b, errno := t.Proc.AS.Buffers(ranges, acc, min(chunk, mm.MaxTransfer-total))
+		limit := mm.MaxTransfer - total
+		if f.seekable {
+			limit = min(limit, chunk)
+		}
+		b, errno := t.Proc.AS.Buffers(ranges, acc, limit)
 		if errno != 0 {
 			if total > 0 {
 				return total, 0

@@ -41,6 +41,11 @@ func (s *session) stopSignal(stop Stop) int {
 		if s.nonStop {
 			return 0
 		}
+		if s.client.kind == clientLLDB {
+			// LLDB takes a SIGTRAP at the entry point for a hit of its own
+			// breakpoint there, which it sets in between, and goes on.
+			return s.toClient(SIGSTOP)
+		}
 	}
 	return s.toClient(SIGTRAP)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"sort"
+	"strings"
 	"syscall"
 	"time"
 
@@ -96,6 +97,21 @@ func leave(status kernel.ExitStatus) {
 	os.Exit(exitSignalShift + int(status.Signal))
 }
 
+// peakMemory is the most memory that torov and the program had, in kB (VmHWM
+// in proc_pid_status(5)).
+func peakMemory() (kB int, ok bool) {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, err := fmt.Sscanf(line, "VmHWM: %d kB", &kB); n == 1 && err == nil {
+			return kB, true
+		}
+	}
+	return 0, false
+}
+
 func printStats(w io.Writer, m engine.Machine) {
 	stats := m.Stats()
 	names := make([]string, 0, len(stats))
@@ -105,5 +121,8 @@ func printStats(w io.Writer, m engine.Machine) {
 	sort.Strings(names)
 	for _, name := range names {
 		fmt.Fprintf(w, "torov: exits: %-20s %d\n", name, stats[name])
+	}
+	if peak, ok := peakMemory(); ok {
+		fmt.Fprintf(w, "torov: peak memory: %d kB\n", peak)
 	}
 }

@@ -193,7 +193,7 @@ var (
 		`Using host libthread_db.*|\(No debugging symbols found in .*|` +
 		`\[Thread debugging using.*)\n`)
 	longNumber = regexp.MustCompile(`0x[0-9a-f]{6,16}\b`)
-	threadID   = regexp.MustCompile(`(?:(Thread) ([0-9]+)\.([0-9]+)|(process) ([0-9]+))`)
+	threadID   = regexp.MustCompile(`(?:(Thread) ([0-9]+)\.([0-9]+)|(process|LWP) ([0-9]+))`)
 	// Frames without debugging information are the C library's.
 	libraryFrame = regexp.MustCompile(`(?m)^#[0-9]+ +ADDRESS in [^\n]*\(\)(| from [^\n]*)\n`)
 	libraryPlace = regexp.MustCompile(`(?m)ADDRESS in [^ ]+ \(\)(| from [^\n]*)$`)
@@ -228,7 +228,7 @@ func normalise(s string) string {
 			first = pid
 		}
 		if m[4] != "" {
-			return fmt.Sprintf("process PID+%d", pid-first)
+			return fmt.Sprintf("%s PID+%d", m[4], pid-first)
 		}
 		fmt.Sscan(m[3], &tid)
 		return fmt.Sprintf("Thread PID.PID+%d", tid-pid)

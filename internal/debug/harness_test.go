@@ -265,8 +265,10 @@ func (srv *server) wait(t *testing.T) string {
 		countExits(t, srv.stderr.String())
 	}
 	end := strings.TrimSuffix(srv.cmd.ProcessState.String(), " (core dumped)")
-	if bytes.Contains([]byte(srv.stderr.String()), []byte("panic")) {
-		t.Errorf("torov panicked:\n%s", srv.stderr.String())
+	for _, bad := range []string{"panic: ", "fatal error: ", "DATA RACE"} {
+		if log := srv.stderr.String(); strings.Contains(log, bad) {
+			t.Errorf("%s:\n%s", bad, log)
+		}
 	}
 	return end
 }

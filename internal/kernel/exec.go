@@ -288,5 +288,12 @@ func hostLimits() (l [linux.RLIM_NLIMITS]linux.Rlimit) {
 		// Every Linux knows all of them.
 		_ = unix.Prlimit(0, i, nil, &l[i])
 	}
+	// Containers may have no limit at all, and a descriptor table is as long
+	// as its highest number.
+	files := &l[unix.RLIMIT_NOFILE]
+	files.Cur, files.Max = min(files.Cur, maxFiles), min(files.Max, maxFiles)
 	return l
 }
+
+// maxFiles is Linux's default of fs.nr_open.
+const maxFiles = 1 << 20

@@ -207,13 +207,13 @@ func (t *Thread) FutexWakeOp(a, b engine.GVA, n, n2 int, op uint32, private bool
 	if errno != 0 {
 		return 0, errno
 	}
-	woken := f.wake(keyA, n, linux.FUTEX_BITSET_MATCH_ANY)
+	woken := f.wake(keyA, max(n, 1), linux.FUTEX_BITSET_MATCH_ANY)
 	match, ok := wakeCompare(cmp, int32(old), cmpArg)
 	if !ok {
 		return 0, linux.ENOSYS
 	}
 	if match {
-		woken += f.wake(keyB, n2, linux.FUTEX_BITSET_MATCH_ANY)
+		woken += f.wake(keyB, max(n2, 1), linux.FUTEX_BITSET_MATCH_ANY)
 	}
 	return woken, 0
 }

@@ -75,8 +75,8 @@ func TestRestart(t *testing.T) {
 			if c.handler != nil {
 				w.p.SetAction(linux.SIGUSR1, *c.handler)
 			}
-			a, before := w.main, w.main.cpu.Entries()
-			a.leave(enterCall(callBlock, uint64(c.errno), 22, 33))
+			a := w.main
+			before := a.leave(enterCall(callBlock, uint64(c.errno), 22, 33))
 			a.waits()
 			a.Signal(linux.KernelInfo(linux.SIGUSR1))
 			r := a.back(before, nil)
@@ -125,8 +125,7 @@ func TestRestartHypercall(t *testing.T) {
 			t.Fatal(errno)
 		}
 		w.p.SetAction(linux.SIGUSR1, handler(linux.SA_RESTART))
-		before := w.main.cpu.Entries()
-		w.main.leave(func(r *engine.Regs) engine.Exit {
+		before := w.main.leave(func(r *engine.Regs) engine.Exit {
 			r.RIP, r.RSP, r.RAX, r.RDI = afterCall, uint64(worldStack), callBlock, uint64(linux.ERESTARTSYS)
 			return engine.Exit{Kind: engine.ExitHypercall, Port: 0x10}
 		})
@@ -199,8 +198,7 @@ func TestTemporaryMask(t *testing.T) {
 	})
 	a := w.main
 	a.call(903)
-	before := a.cpu.Entries()
-	a.leave(enterCall(904))
+	before := a.leave(enterCall(904))
 	a.waits()
 	a.Signal(linux.KernelInfo(linux.SIGUSR2)) // blocked meanwhile
 	a.Signal(linux.KernelInfo(linux.SIGCHLD)) // ignored

@@ -76,7 +76,6 @@ func TestTracerEvents(t *testing.T) {
 		w.main.exit(func(*engine.Regs) engine.Exit { return engine.Exit{Kind: kind, DR6: 1} })
 	}
 	w.main.Pause()
-	w.main.back(w.main.cpu.Entries()-1, nil)
 	for !slices.Contains(r.seen(), EventPause) {
 	}
 	w.p.Exit(ExitStatus{Code: 5})
@@ -106,8 +105,7 @@ func TestTracerChangesCalls(t *testing.T) {
 		{"skipped with a result", func(t *Thread) { t.OrigRAX, t.Regs().RAX = -1, 5 }, nil, 5},
 		{"result", nil, func(t *Thread) { t.Regs().RAX = 6 }, 6},
 	} {
-		before := w.main.cpu.Entries()
-		w.main.leave(enterCall(902))
+		before := w.main.leave(enterCall(902))
 		if k := <-r.held; k != EventSyscallEntry {
 			t.Fatalf("event %d", k)
 		}
@@ -192,8 +190,7 @@ func TestPauseInCall(t *testing.T) {
 				}
 				return 1234, 0
 			})
-			before := w.main.cpu.Entries()
-			w.main.leave(enterCall(905))
+			before := w.main.leave(enterCall(905))
 			w.main.waits()
 			for range 3 { // stop, look and go on, more than once
 				w.main.Pause()

@@ -60,6 +60,8 @@ type actor struct {
 	*Thread
 	w   *world
 	cpu *fake.CPU
+
+	asleep int // the entry that a waiting call ended
 }
 
 // newWorld starts a program. It ends with the test.
@@ -83,7 +85,7 @@ func newWorld(t *testing.T, tracer Tracer) *world {
 	if w.p, err = w.k.Start(Program{File: f, Path: "/image", Args: []string{"image"}, Flat: &Flat{Start: worldCode, Memory: 8 << 20}}); err != nil {
 		t.Fatal(err)
 	}
-	w.main = &actor{w.p.Threads()[0], w, <-w.machine.Made()}
+	w.main = &actor{Thread: w.p.Threads()[0], w: w, cpu: <-w.machine.Made()}
 	t.Cleanup(func() {
 		w.p.Kill(linux.SIGKILL)
 		w.wait()
@@ -136,20 +138,21 @@ func (w *world) wantEnd(want ExitStatus) {
 // exit makes the thread leave the program and waits until it is back in it.
 func (a *actor) exit(f func(r *engine.Regs) engine.Exit) engine.Regs {
 	a.w.t.Helper()
-	before := a.cpu.Entries()
-	a.leave(f)
-	return a.back(before, nil)
+	return a.back(a.leave(f), nil)
 }
 
-// leave makes the thread leave the program.
-func (a *actor) leave(f func(r *engine.Regs) engine.Exit) {
+// leave makes the thread leave the program, and returns the number of the
+// entry that this ended.
+func (a *actor) leave(f func(r *engine.Regs) engine.Exit) int {
 	a.w.t.Helper()
-	if !a.cpu.Do(soon, f) {
+	entry, ok := a.cpu.Do(soon, f)
+	if !ok {
 		a.w.t.Fatal("the thread is not in the program")
 	}
+	return entry
 }
 
-// back waits until the thread has entered the program again.
+// back waits until the thread has entered the program again after an entry.
 func (a *actor) back(before int, ok func(engine.Regs) bool) engine.Regs {
 	a.w.t.Helper()
 	r, in := a.cpu.Await(soon, before, ok)
@@ -204,7 +207,7 @@ func (w *world) clone(c Clone) *actor {
 	if r := w.main.call(nr); int64(r.RAX) < 0 {
 		w.t.Fatalf("clone: %v", linux.Errno(-r.RAX))
 	}
-	a := &actor{w.k.Thread(tid), w, <-w.machine.Made()}
+	a := &actor{Thread: w.k.Thread(tid), w: w, cpu: <-w.machine.Made()}
 	a.back(0, nil)
 	return a
 }

@@ -457,16 +457,31 @@ func (as *AddressSpace) Advise(a engine.GVA, length uint64, advice int) linux.Er
 			}
 		}
 	}
-	if advice != unix.MADV_DONTNEED {
+	if advice != unix.MADV_DONTNEED && advice != unix.MADV_REMOVE {
 		return errno // MADV_FREE may keep the contents as long as it likes
 	}
 	for i := as.vmas.from(start); i < len(as.vmas) && as.vmas[i].Start < end; i++ {
 		v := as.vmas[i]
-		if err := as.discardPages(v, max(start, v.Start), min(end, v.End)); err != nil {
+		drop := as.discardPages
+		if advice == unix.MADV_REMOVE {
+			drop = as.removePages
+		}
+		if err := drop(v, max(start, v.Start), min(end, v.End)); err != nil {
 			return linux.FromHost(err)
 		}
 	}
 	return errno
+}
+
+// removePages is MADV_REMOVE: contents that are shared become zeroes for all.
+func (as *AddressSpace) removePages(v *VMA, start, end engine.GVA) error {
+	switch {
+	case !v.Shared || v.Prot&ProtWrite == 0:
+		return linux.EINVAL
+	case v.File == nil:
+		return as.discardRange(start, end)
+	}
+	return unix.Fallocate(v.File.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(v.offsetOf(start)), int64(end-start))
 }
 
 // discardPages drops contents but keeps pages: zeroes come back, or the file.
@@ -475,6 +490,10 @@ func (as *AddressSpace) discardPages(v *VMA, start, end engine.GVA) error {
 	if v.Shared {
 		return nil // the contents are the file's or shared with others
 	}
+	return as.discardRange(start, end)
+}
+
+func (as *AddressSpace) discardRange(start, end engine.GVA) error {
 	var runs []run
 	as.table.each(start, end, func(a engine.GVA, p *uint64) { runs = addRun(runs, loadEntry(p)) })
 	for _, r := range runs {

@@ -480,3 +480,27 @@ func TestProtString(t *testing.T) {
 		}
 	}
 }
+
+// MADV_REMOVE makes zeroes of what is shared, for everybody.
+func TestRemove(t *testing.T) {
+	as := newSpace(t, 64<<20)
+	f, path := tempFile(t, 2, unix.O_RDWR)
+	a := mapAt(t, as, MapRequest{Length: 2 * pageSize, Prot: rw, Shared: true, File: f})
+	b := mapAt(t, as, MapRequest{Addr: testAddr + 8*pageSize, Length: pageSize, Prot: rw, Shared: true})
+	c := mapAt(t, as, MapRequest{Addr: testAddr + 16*pageSize, Length: pageSize, Prot: rw})
+	copyOut(t, as, b, []byte("x"))
+	for _, at := range []engine.GVA{a + pageSize, b} {
+		if errno := as.Advise(at, pageSize, unix.MADV_REMOVE); errno != 0 {
+			t.Fatal(errno)
+		}
+		if got := copyIn(t, as, at, 1)[0]; got != 0 {
+			t.Errorf("byte %#x is left at %#x", got, at)
+		}
+	}
+	if data := readFile(t, path); len(data) != 2*pageSize || data[0] != 'A' || data[pageSize] != 0 {
+		t.Errorf("the file has %d bytes, %q %q", len(data), data[0], data[pageSize])
+	}
+	if errno := as.Advise(c, pageSize, unix.MADV_REMOVE); errno != linux.EINVAL {
+		t.Errorf("private memory: %v", errno)
+	}
+}

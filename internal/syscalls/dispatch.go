@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"slices"
 	"sync"
 
 	"torov/internal/kernel"
@@ -16,10 +17,16 @@ type Permissions struct {
 
 // Dispatcher serves system calls under a set of permissions.
 type Dispatcher struct {
-	granted map[uint64]bool
-	denied  map[uint64]bool // by name: Own does not help
-	told    sync.Map        // call number -> struct{}: refusals are reported once
-	hooks   []Hook
+	grants [lastNumber + 1]grant
+	told   sync.Map // call number -> struct{}: refusals are reported once
+	hooks  []Hook
+}
+
+// grant is what the permissions say of one call.
+type grant struct {
+	allowed bool
+	denied  bool // by --deny, with its group or alone
+	byName  bool // denied alone: Call.Own does not help
 }
 
 // Hook sees every call: Enter before, Leave after it was served.
@@ -30,42 +37,38 @@ type Hook interface {
 
 // NewDispatcher returns a dispatcher; the permissions do not change later.
 func NewDispatcher(p Permissions, hooks ...Hook) *Dispatcher {
-	d := &Dispatcher{granted: make(map[uint64]bool), denied: make(map[uint64]bool), hooks: hooks}
-	set := func(names []string, value bool) {
-		for _, name := range names {
-			for nr, c := range table {
-				if c.Name == name || string(c.Group) == name {
-					d.granted[nr] = value
-				}
-			}
-		}
-	}
+	d := &Dispatcher{hooks: hooks}
 	for nr, c := range table {
-		d.granted[nr] = p.All || c.Group == GroupBase
-	}
-	set(p.Allow, true)
-	set(p.Deny, false)
-	for _, name := range p.Deny {
-		if c := byName(name); c != nil {
-			d.denied[c.Nr] = true
+		if c == nil {
+			continue
 		}
+		named := func(names []string) (group, call bool) {
+			return slices.Contains(names, string(c.Group)), slices.Contains(names, c.Name)
+		}
+		group, call := named(p.Allow)
+		groupDenied, byName := named(p.Deny)
+		g := grant{denied: groupDenied || byName, byName: byName}
+		g.allowed = !g.denied && (p.All || group || call || c.Group == GroupBase)
+		d.grants[nr] = g
 	}
 	return d
 }
 
 // Allowed reports whether a call is granted.
-func (d *Dispatcher) Allowed(nr uint64) bool { return d.granted[nr] }
+func (d *Dispatcher) Allowed(nr uint64) bool {
+	return nr < uint64(len(d.grants)) && d.grants[nr].allowed
+}
 
 // Syscall implements kernel.SyscallFunc.
 func (d *Dispatcher) Syscall(t *kernel.Thread, nr uint64, regs [6]uint64) (value uint64, errno linux.Errno) {
-	c, a := table[nr], Args(regs)
+	c, a := Lookup(nr), Args(regs)
 	for _, h := range d.hooks {
 		h.Enter(t, c, nr, a)
 	}
 	switch {
 	case c == nil:
 		errno = linux.ENOSYS
-	case !d.granted[nr] && (d.denied[nr] || c.Own == nil || !c.Own(t, a)):
+	case !d.grants[nr].allowed && (d.grants[nr].byName || c.Own == nil || !c.Own(t, a)):
 		d.refused(t, c)
 		errno = linux.EPERM
 	default:
@@ -80,6 +83,10 @@ func (d *Dispatcher) Syscall(t *kernel.Thread, nr uint64, regs [6]uint64) (value
 // refused tells the person once per call which flag would grant it.
 func (d *Dispatcher) refused(t *kernel.Thread, c *Call) {
 	if _, told := d.told.LoadOrStore(c.Nr, struct{}{}); told {
+		return
+	}
+	if d.grants[c.Nr].denied {
+		t.Kernel().Logf("%s[%d]: %s refused: taken away by --deny", t.Comm(), t.TID, c.Name)
 		return
 	}
 	group := ""

@@ -8,13 +8,10 @@ import (
 	"torov/internal/linux"
 )
 
-// lastNumber is the highest call number that has a name.
-const lastNumber = 511
-
 // Missing returns the names of Linux's calls that have no row.
 func Missing() []string {
 	var names []string
-	for nr := range uint64(lastNumber) {
+	for nr := range uint64(len(table)) {
 		if name, ok := linux.SyscallName(nr); ok && table[nr] == nil {
 			names = append(names, name)
 		}

@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"bytes"
+
 	"golang.org/x/sys/unix"
 
 	"torov/internal/engine"
@@ -61,7 +63,9 @@ func mmap(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 			return 0, errno
 		}
 		defer file.Close()
-		r.File = file
+		if r.File = file; file == nil {
+			r.Offset = 0
+		}
 	} else {
 		r.Offset = 0
 		if flags&unix.MAP_HUGETLB != 0 {
@@ -75,7 +79,8 @@ func mmap(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return uint64(at), errno
 }
 
-// mappedFile checks that a descriptor can be mapped as asked for.
+// mappedFile checks that a descriptor can be mapped as asked for. The result is
+// nil for /dev/zero, which is anonymous memory by another name.
 func mappedFile(t *kernel.Thread, fd int32, r mm.MapRequest) (*mm.File, linux.Errno) {
 	f, errno := t.Proc.Files.Get(fd)
 	if errno != 0 {
@@ -97,8 +102,7 @@ func mappedFile(t *kernel.Thread, fd int32, r mm.MapRequest) (*mm.File, linux.Er
 	case r.Shared && r.Prot&mm.ProtWrite != 0 && mode&unix.O_ACCMODE != unix.O_RDWR:
 		return nil, linux.EACCES
 	case kind == unix.S_IFCHR && st.Rdev == devZero:
-		// /dev/zero is anonymous memory by another name.
-		return nil, linux.ENODEV
+		return nil, 0
 	case f.Ops != nil, kind != unix.S_IFREG && kind != unix.S_IFCHR && kind != unix.S_IFBLK:
 		return nil, linux.ENODEV
 	}
@@ -162,11 +166,13 @@ func mincore(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if errno := t.Proc.AS.Mapped(a.Addr(0), a[1]); errno != 0 {
 		return 0, errno
 	}
-	one := []byte{1}
-	for i := uint64(0); i < (a[1]+engine.PageSize-1)/engine.PageSize; i++ {
-		if _, errno := t.Proc.AS.CopyOut(a.Addr(2)+engine.GVA(i), one); errno != 0 {
+	ones := bytes.Repeat([]byte{1}, 64<<10)
+	for left, at := (a[1]+engine.PageSize-1)/engine.PageSize, a.Addr(2); left > 0 && !t.Dying(); {
+		n := min(left, uint64(len(ones)))
+		if _, errno := t.Proc.AS.CopyOut(at, ones[:n]); errno != 0 {
 			return 0, errno
 		}
+		left, at = left-n, at+engine.GVA(n)
 	}
 	return 0, 0
 }

@@ -8,7 +8,6 @@ package syscalls
 
 import (
 	"fmt"
-	"sort"
 
 	"torov/internal/engine"
 	"torov/internal/kernel"
@@ -95,7 +94,10 @@ type Call struct {
 	Own func(t *kernel.Thread, a Args) bool
 }
 
-var table = map[uint64]*Call{}
+// lastNumber is the highest call number that has a name.
+const lastNumber = 511
+
+var table [lastNumber + 1]*Call
 
 // register adds rows; each family's file calls it once. The name of a row
 // gives its number.
@@ -132,19 +134,25 @@ func args(pairs ...string) []Arg {
 func Table() []*Call {
 	out := make([]*Call, 0, len(table))
 	for _, c := range table {
-		out = append(out, c)
+		if c != nil {
+			out = append(out, c)
+		}
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Nr < out[j].Nr })
 	return out
 }
 
 // Lookup returns the row of a number, or nil.
-func Lookup(nr uint64) *Call { return table[nr] }
+func Lookup(nr uint64) *Call {
+	if nr > lastNumber {
+		return nil
+	}
+	return table[nr]
+}
 
 // byName returns the row of a name, or nil.
 func byName(name string) *Call {
 	for _, c := range table {
-		if c.Name == name {
+		if c != nil && c.Name == name {
 			return c
 		}
 	}

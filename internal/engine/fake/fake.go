@@ -63,7 +63,7 @@ func (m *Machine) NewCPU(engine.GPA) (engine.CPU, error) {
 		return nil, ErrTooManyCPUs
 	}
 	m.inUse++
-	c := &CPU{m: m, do: make(chan func(*engine.Regs) engine.Exit), kick: make(chan struct{}, 1), xsave: make([]byte, XSaveSize)}
+	c := &CPU{m: m, do: make(chan request), kick: make(chan struct{}, 1), xsave: make([]byte, XSaveSize)}
 	c.entered.L = &c.mu
 	select {
 	case m.made <- c:
@@ -87,7 +87,7 @@ type CPU struct {
 	segs  engine.Segs
 	xsave []byte
 	debug engine.Debug
-	do    chan func(*engine.Regs) engine.Exit
+	do    chan request
 	kick  chan struct{}
 
 	mu      sync.Mutex
@@ -126,6 +126,7 @@ func (c *CPU) SetDebug(d engine.Debug) error { c.debug = d; return nil }
 func (c *CPU) Run() (engine.Exit, error) {
 	c.mu.Lock()
 	c.entries++
+	entry := c.entries
 	c.seen = c.regs
 	c.entered.Broadcast()
 	c.mu.Unlock()
@@ -138,8 +139,10 @@ func (c *CPU) Run() (engine.Exit, error) {
 		return c.m.Program(c), nil
 	}
 	select {
-	case f := <-c.do:
-		return f(&c.regs), nil
+	case req := <-c.do:
+		e := req.f(&c.regs)
+		req.entry <- entry
+		return e, nil
 	case <-c.kick:
 		return engine.Exit{Kind: engine.ExitInterrupted}, nil
 	}
@@ -158,14 +161,21 @@ func (c *CPU) Release() {
 	c.m.inUse--
 }
 
+type request struct {
+	f     func(*engine.Regs) engine.Exit
+	entry chan int
+}
+
 // Do makes the CPU leave the program with what f returns; f may change the
-// registers first. False if the CPU is not in the program within the time.
-func (c *CPU) Do(within time.Duration, f func(*engine.Regs) engine.Exit) bool {
+// registers first. It returns the number of the entry that this ended; ok is
+// false if the CPU is not in the program within the time.
+func (c *CPU) Do(within time.Duration, f func(*engine.Regs) engine.Exit) (entry int, ok bool) {
+	req := request{f, make(chan int, 1)}
 	select {
-	case c.do <- f:
-		return true
+	case c.do <- req:
+		return <-req.entry, true
 	case <-time.After(within):
-		return false
+		return 0, false
 	}
 }
 

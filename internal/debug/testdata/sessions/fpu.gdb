@@ -21,6 +21,6 @@ set var $rbx = 17
 print $rbx
 print $bl
 print $st1
-info registers float
+info registers st0 st1 st2 fctrl fstat
 next
 continue

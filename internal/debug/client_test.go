@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -159,12 +158,6 @@ func stopThread(t *testing.T, stop string) string {
 	}
 	id, _, _ := strings.Cut(rest, ";")
 	return id
-}
-
-// gone waits for the server to close the connection.
-func (c *client) gone() error {
-	_, err := io.Copy(io.Discard, c.in)
-	return err
 }
 
 func number(t *testing.T, s string) uint64 {

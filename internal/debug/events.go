@@ -1,6 +1,8 @@
 package debug
 
 import (
+	"slices"
+
 	"torov/internal/engine"
 	"torov/internal/kernel"
 	"torov/internal/linux"
@@ -74,7 +76,17 @@ func (d *Debugger) holds(th *thread, k kernel.EventKind) bool {
 	return d.liveHit(th) != nil
 }
 
-// adopt begins to watch a thread.
+// Created implements kernel.Tracer.
+func (d *Debugger) Created(t *kernel.Thread) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.threads[t] == nil {
+		d.adopt(t)
+	}
+}
+
+// adopt begins to watch a thread. The list is in the order of thread numbers,
+// whichever of several new threads gets here first.
 func (d *Debugger) adopt(t *kernel.Thread) *thread {
 	th := &thread{t: t, id: clientID(t), action: rsp.Action{Kind: rsp.Continue}, caught: notCaught}
 	for old, o := range d.threads {
@@ -89,7 +101,8 @@ func (d *Debugger) adopt(t *kernel.Thread) *thread {
 		th.held = !ok
 	}
 	d.threads[t] = th
-	d.order = append(d.order, th)
+	at, _ := slices.BinarySearchFunc(d.order, th.id.TID, func(o *thread, tid rsp.TID) int { return int(o.id.TID - tid) })
+	d.order = slices.Insert(d.order, at, th)
 	d.current = t.Proc
 	return th
 }

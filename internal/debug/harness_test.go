@@ -194,7 +194,8 @@ func startTorov(t *testing.T, s script) *server {
 	srv.cmd = command(t, torovPath(t), args...)
 	srv.start(t)
 	for {
-		if _, err := os.Stat(socket); err == nil {
+		// The socket is in the file system a moment before it takes clients.
+		if strings.Contains(srv.stderr.String(), "waiting for a debugger") {
 			return srv
 		}
 		srv.mustRun(t)
@@ -288,7 +289,7 @@ func shortTempDir(t *testing.T) string {
 func (srv *server) messages() string {
 	var out strings.Builder
 	for line := range strings.Lines(srv.stderr.String()) {
-		if strings.HasPrefix(line, "torov: ") && !strings.HasPrefix(line, "torov: exits:") && !strings.HasPrefix(line, "torov: waiting for") {
+		if strings.HasPrefix(line, "torov: ") && !strings.HasPrefix(line, "torov: exits:") && !strings.HasPrefix(line, "torov: peak memory:") && !strings.HasPrefix(line, "torov: waiting for") {
 			out.WriteString(line)
 		}
 	}

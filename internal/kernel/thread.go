@@ -106,6 +106,9 @@ func (p *Process) start(t *Thread, setup func(cpu engine.CPU) error) error {
 		k.threads[t.TID] = t
 		p.threads = append(p.threads, t)
 		k.mu.Unlock()
+		if tr := k.currentTracer(); tr != nil {
+			tr.Created(t)
+		}
 		ready <- nil
 		t.main()
 	}()

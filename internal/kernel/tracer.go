@@ -42,6 +42,10 @@ type Tracer interface {
 	// its number 0 discards the signal. The result of other events is not
 	// looked at.
 	Event(t *Thread, e Event) linux.SigInfo
+	// Created is called when a thread has come into being, before whoever made
+	// it goes on, so that a tracer's list is complete. It must not block;
+	// EventStart follows on the thread's own goroutine.
+	Created(t *Thread)
 	// WantsSyscalls reports whether EventSyscallEntry and EventSyscallReturn
 	// are wanted for a number. It is called at the entry and at the return of
 	// every system call.

@@ -252,6 +252,8 @@ func (tr *tracer) Exiting(*Process) {
 	}
 }
 
+func (tr *tracer) Created(*Thread) {}
+
 func (tr *tracer) ProcessExit(p *Process, status ExitStatus) {
 	if tr.exits != nil {
 		tr.exits(p, status)

@@ -33,10 +33,11 @@ func dial(b *testing.B, network, address string) *stub {
 		b.Fatal(err)
 	}
 	s := &stub{conn, bufio.NewReaderSize(conn, 1<<20)}
-	s.command(b, "qSupported:multiprocess+;swbreak+;vContSupported+")
-	s.command(b, "QStartNoAckMode")
-	if _, err := conn.Write([]byte("+")); err != nil {
-		b.Fatal(err)
+	for _, packet := range []string{"qSupported:multiprocess+;swbreak+;vContSupported+", "QStartNoAckMode"} {
+		s.command(b, packet)
+		if _, err := conn.Write([]byte("+")); err != nil {
+			b.Fatal(err)
+		}
 	}
 	s.command(b, "?")
 	return s

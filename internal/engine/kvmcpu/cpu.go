@@ -45,8 +45,9 @@ type CPU struct {
 	stepFrom  engine.Regs
 	stepTries int
 
-	tid    atomic.Int32 // host thread in Run, 0 when none
-	kicked atomic.Bool
+	tid     atomic.Int32 // the host thread that runs it
+	running atomic.Bool  // in Run
+	kicked  atomic.Bool
 }
 
 // Control register values: what Linux gives programs, as far as it shows at CPL 3.
@@ -142,6 +143,7 @@ func (c *CPU) reset(root engine.GPA) error {
 	c.sregsValid, c.sregsDirty, c.place = true, true, inProgram
 	*c.Regs() = engine.Regs{RFLAGS: flagsReset}
 	c.kicked.Store(false)
+	c.tid.Store(int32(unix.Gettid()))
 	if err := c.SetDebug(engine.Debug{}); err != nil {
 		return err
 	}
@@ -163,17 +165,17 @@ func (c *CPU) Release() {
 func (c *CPU) Interrupt() {
 	c.kicked.Store(true)
 	c.vcpu.SetImmediateExit(true)
-	if tid := c.tid.Load(); tid != 0 {
+	if c.running.Load() {
 		// SIGURG is the signal of Go's own preemption: its runtime always
 		// handles it and takes a spurious one. ESRCH means the thread is gone.
-		_ = unix.Tgkill(unix.Getpid(), int(tid), unix.SIGURG)
+		_ = unix.Tgkill(unix.Getpid(), int(c.tid.Load()), unix.SIGURG)
 	}
 }
 
 // Run implements engine.CPU.
 func (c *CPU) Run() (engine.Exit, error) {
-	c.tid.Store(int32(unix.Gettid()))
-	defer c.tid.Store(0)
+	c.running.Store(true)
+	defer c.running.Store(false)
 	c.stepTries = 0
 	for {
 		if c.kicked.CompareAndSwap(true, false) {

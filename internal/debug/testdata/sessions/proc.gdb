@@ -12,4 +12,3 @@ core-file CORE
 backtrace
 print b
 print origin
-info threads

@@ -160,6 +160,21 @@ func stopThread(t *testing.T, stop string) string {
 	return id
 }
 
+// interruptAfter lets the program run for a while, then stops it with ^C.
+func (c *client) interruptAfter(d time.Duration) {
+	c.t.Helper()
+	if err := c.send("vCont;c"); err != nil {
+		c.t.Fatal(err)
+	}
+	time.Sleep(d)
+	if _, err := c.conn.Write([]byte{3}); err != nil {
+		c.t.Fatal(err)
+	}
+	if r, err := c.reply(); err != nil || !strings.HasPrefix(r, "T02") {
+		c.t.Fatalf("^C: got %q, %v", r, err)
+	}
+}
+
 func number(t *testing.T, s string) uint64 {
 	t.Helper()
 	v, err := strconv.ParseUint(s, 16, 64)

@@ -77,6 +77,7 @@ outcome() {
     nokvm*) warn "no /dev/kvm in the lab"; tail_logs 20; code=125 ;;
     panic*) warn "the lab's kernel panicked"; tail_logs 40; code=125 ;;
     signal*) warn "interrupted"; code=130 ;;
+    frozen*) warn "the emulator froze: it lost a wake-up, which Bochs sometimes does; try again"; code=122 ;;
     died*) warn "the emulator ended before the command did"; tail_logs; code=125 ;;
     *) warn "the run was cut off"; code=125 ;;
   esac

@@ -1,4 +1,5 @@
 # program: signals abort
+# not in a short run
 # like gdbserver
 CONNECT
 continue

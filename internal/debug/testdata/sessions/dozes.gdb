@@ -1,4 +1,5 @@
 # program: sleep doze
+# not in a short run
 # interrupt: ready
 CONNECT
 continue

@@ -1,4 +1,5 @@
 # program: insns
+# not in a short run
 # The trap flag of a step shows neither in what pushf stores nor after popf;
 # gdbserver lets it show.
 CONNECT

@@ -1,4 +1,5 @@
 # program: signals fpe
+# not in a short run
 # like gdbserver
 CONNECT
 continue

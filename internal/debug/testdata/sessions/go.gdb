@@ -1,4 +1,5 @@
 # program: routines
+# not in a short run
 # any thread
 CONNECT
 handle SIGURG nostop noprint pass

@@ -1,4 +1,5 @@
 # program: signals queued
+# not in a short run
 # like gdbserver
 CONNECT
 handle SIGUSR2 stop print nopass

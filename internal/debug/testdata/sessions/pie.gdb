@@ -1,4 +1,5 @@
 # program: basic-pie
+# not in a short run
 # like gdbserver
 CONNECT
 break main

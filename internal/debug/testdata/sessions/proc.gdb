@@ -1,4 +1,5 @@
 # program: basic one
+# not in a short run
 CONNECT
 break add
 continue

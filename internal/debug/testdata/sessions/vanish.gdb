@@ -1,4 +1,5 @@
 # program: sleep
+# not in a short run
 CONNECT
 break twice
 break spin

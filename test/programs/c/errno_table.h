@@ -74,7 +74,7 @@ static const struct row descriptors_rows[] = {
 	ROW(flock, 0, 0, 6), /* LOCK_EX|LOCK_NB */
 	ROW(fadvise64, 0, 0, 0, 0, 0),
 	ROW(readahead, 0, 0, 0, 10),
-	ROW(fchmod, 0, 0, 0644),
+	ROW(fchmod, 0, 0, 0666),
 	ROW(fchown, 0, 0, -1, -1),
 	ROW(fchdir, 0, 0),
 	ROW(getdents64, 0, 0, GOOD, 10),

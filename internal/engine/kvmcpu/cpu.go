@@ -60,6 +60,7 @@ const (
 
 	msrSTAR  = 0xc0000081
 	msrLSTAR = 0xc0000082
+	msrCSTAR = 0xc0000083
 	msrFMask = 0xc0000084
 
 	// syscallMask is what SYSCALL clears: TF, DF, IOPL, NT, RF, AC. IF stays,
@@ -120,6 +121,9 @@ func (c *CPU) init() (err error) {
 	return c.vcpu.SetMSRs(
 		kvm.MSR{Index: msrSTAR, Data: selUserCS32<<48 | selKernelCS<<32},
 		kvm.MSR{Index: msrLSTAR, Data: uint64(entryAddr)},
+		// AMD's processors know SYSCALL in 32-bit code too. It must not lead
+		// to where the program may have put something.
+		kvm.MSR{Index: msrCSTAR, Data: uint64(entryAddr)},
 		kvm.MSR{Index: msrFMask, Data: syscallMask})
 }
 
@@ -183,6 +187,11 @@ func (c *CPU) Run() (engine.Exit, error) {
 			c.m.exits[countInterrupted].Add(1)
 			return engine.Exit{Kind: engine.ExitInterrupted}, nil
 		}
+		if !canonical(c.Regs().RIP) {
+			// No processor gets there, and some KVMs fail to try.
+			c.m.exits[countOtherException].Add(1)
+			return engine.Exit{Kind: engine.ExitException, Vector: engine.VectorGP}, nil
+		}
 		if err := c.enter(); err != nil {
 			return engine.Exit{}, err
 		}
@@ -208,8 +217,9 @@ func (c *CPU) enter() error {
 		}
 		return nil
 	case c.place == inEntry && !c.sregsDirty && !c.debug.Step && r.RIP == r.RCX &&
-		r.RFLAGS == r.R11&engine.FlagsUser|flagsReset && r.RIP < uint64(mm.UserEnd):
-		// The registers are as SYSRET would make them: the short way.
+		r.RFLAGS == r.R11 && r.R11&^(engine.FlagsUser|flagsReset) == 0 && r.RIP < uint64(mm.UserEnd):
+		// The registers are as SYSRET would make them: the short way. It would
+		// take I/O privilege from R11 too.
 		r.RIP, r.RFLAGS = uint64(entryAddr)+sysretOffset, flagsReset
 		c.run.DirtyRegs = kvm.SyncRegsGeneral
 		return nil
@@ -359,7 +369,7 @@ func (c *CPU) decodeIO() (exit engine.Exit, done bool, err error) {
 	case io.Out && io.Port >= c.m.opt.HypercallPort && c.m.opt.HypercallPort != 0 && io.Port < c.m.opt.HypercallPort+4:
 		return c.hypercall(io.Port)
 	}
-	return exit, true, fmt.Errorf("vCPU %d at %#x: I/O on port %#x, which nobody can have reached", c.id, c.Regs().RIP, io.Port)
+	return c.forbiddenIO()
 }
 
 // syscall presents a system call: SYSCALL left RIP in RCX and RFLAGS in R11.
@@ -373,15 +383,36 @@ func (c *CPU) syscall() engine.Exit {
 	return engine.Exit{Kind: engine.ExitSyscall}
 }
 
-// hypercall presents an OUT of the program. Whether RIP is past it depends on
-// the KVM, until the instruction has been completed by entering once more.
-func (c *CPU) hypercall(port uint16) (exit engine.Exit, done bool, err error) {
+// complete makes KVM finish the I/O instruction that it left the guest for.
+func (c *CPU) complete() error {
 	c.vcpu.SetImmediateExit(true)
-	if err = c.vcpu.Run(); err != nil && !errors.Is(err, unix.EINTR) {
-		return exit, true, err
+	if err := c.vcpu.Run(); err != nil && !errors.Is(err, unix.EINTR) {
+		return err
 	}
 	if !c.kicked.Load() {
 		c.vcpu.SetImmediateExit(false)
+	}
+	return nil
+}
+
+// forbiddenIO presents input, or output to a port that is none of ours, as what
+// it is without the port: a general protection fault.
+func (c *CPU) forbiddenIO() (exit engine.Exit, done bool, err error) {
+	before := *c.Regs()
+	if err := c.complete(); err != nil {
+		return exit, true, err
+	}
+	c.arrive(inProgram)
+	c.raw, *c.Regs() = *c.Regs(), before
+	c.m.exits[countOtherException].Add(1)
+	return engine.Exit{Kind: engine.ExitException, Vector: engine.VectorGP}, true, nil
+}
+
+// hypercall presents an OUT of the program. Whether RIP is past it depends on
+// the KVM, until the instruction has been completed by entering once more.
+func (c *CPU) hypercall(port uint16) (exit engine.Exit, done bool, err error) {
+	if err := c.complete(); err != nil {
+		return exit, true, err
 	}
 	c.m.exits[countHypercall].Add(1)
 	c.arrive(inProgram)
@@ -402,21 +433,38 @@ func (c *CPU) exception(vector int) (exit engine.Exit, done bool, err error) {
 		code, frame = u64(frame), frame[8:]
 	}
 	rip, cs, flags, rsp := u64(frame), u64(frame[8:]), u64(frame[16:]), u64(frame[24:])
+	if vector == engine.VectorDB && rip == uint64(entryAddr) && cs&3 != 3 {
+		// The program's trap flag was set at the SYSCALL, and trapped behind
+		// it, before the entry's first instruction.
+		c.arrive(inGate)
+		r.RSP = rsp
+		return c.syscall(), true, nil
+	}
 	if cs&3 != 3 {
 		return exit, true, fmt.Errorf("vCPU %d: exception %d, error code %#x, inside the shim at %#x", c.id, vector, code, rip)
 	}
 	c.arrive(inGate)
 	if rip == uint64(entryAddr) && (vector == engine.VectorGP || vector == engine.VectorPF) {
-		// SYSCALL kept CPL 3, where the entry and its OUT were not allowed.
-		// From now on they are.
-		if err := c.m.openEntry(); err != nil {
+		// Either SYSCALL keeps CPL 3, where the entry and its OUT were not
+		// allowed, or the program jumped here.
+		cpl3, err := c.syscallKeepsCPL3()
+		if err != nil {
 			return exit, true, err
 		}
-		allowPort(c.page, portSyscall, 1)
-		r.RSP = rsp
-		return c.syscall(), true, nil
+		if cpl3 {
+			allowPort(c.page, portSyscall, 1)
+			r.RSP = rsp
+			return c.syscall(), true, nil
+		}
 	}
 	r.RIP, r.RSP, r.RFLAGS = rip, rsp, flags&engine.FlagsUser|flagsReset
+	return c.programException(vector, code)
+}
+
+// programException presents an exception of the program, whose registers are
+// in Regs.
+func (c *CPU) programException(vector int, code uint64) (exit engine.Exit, done bool, err error) {
+	r := c.Regs()
 	if c.debug.Step && !c.programTF {
 		r.RFLAGS &^= engine.FlagTF
 	}

@@ -47,6 +47,8 @@ type Machine struct {
 	// SYSCALL enters the shim at CPL 0 on processors; some paravirtual KVMs
 	// keep CPL 3. Which it is shows at the first one.
 	entryAtCPL3 atomic.Bool
+	entryOnce   sync.Once
+	entryErr    error
 
 	probeOnce sync.Once
 	caps      engine.DebugCaps
@@ -134,14 +136,13 @@ func (m *Machine) NewSpace(base engine.GVA) (*mm.AddressSpace, error) {
 	return as, as.MapShim(entryAddr, m.shim.entryPage, m.entryAtCPL3.Load())
 }
 
-// openEntry adapts the machine to a KVM on which SYSCALL keeps CPL 3: the
-// entry page must be the program's too.
-func (m *Machine) openEntry() error {
+// mapEntry maps the system call entry for the program, or takes it back.
+func (m *Machine) mapEntry(program bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entryAtCPL3.Store(true)
+	m.entryAtCPL3.Store(program)
 	for _, as := range m.spaces {
-		if err := as.MapShim(entryAddr, m.shim.entryPage, true); err != nil {
+		if err := as.MapShim(entryAddr, m.shim.entryPage, program); err != nil {
 			return err
 		}
 	}

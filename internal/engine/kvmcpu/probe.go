@@ -1,8 +1,14 @@
 package kvmcpu
 
 import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
 	"torov/internal/engine"
 	"torov/internal/mm"
+	"torov/kvm"
 )
 
 // DebugCaps implements engine.Machine. KVM accepts KVM_SET_GUEST_DEBUG on
@@ -65,4 +71,48 @@ func probeDebug(device string) (caps engine.DebugCaps) {
 	caps.WatchRegisters = try(probeAddr, register(data, engine.WatchWrite), engine.ExitDebugRegister, probeAddr+9, countDebugRegister)
 	caps.Step = try(probeAddr, engine.Debug{Step: true}, engine.ExitStep, probeAddr+1, countStepByKVM)
 	return caps
+}
+
+// syscallKeepsCPL3 finds out, once, what SYSCALL does: a program can jump to
+// the entry to look as if SYSCALL kept CPL 3, and if that were believed on a
+// processor, the next system call would return to the program at CPL 0. So a
+// SYSCALL of the shim's own is executed. The vCPU is in a gate, and is there
+// again afterwards, with the same registers.
+func (c *CPU) syscallKeepsCPL3() (bool, error) {
+	c.m.entryOnce.Do(func() {
+		var cpl3 bool
+		if cpl3, c.m.entryErr = c.probeSyscall(); c.m.entryErr == nil {
+			c.m.entryErr = c.m.mapEntry(cpl3)
+		}
+	})
+	return c.m.entryAtCPL3.Load(), c.m.entryErr
+}
+
+func (c *CPU) probeSyscall() (cpl3 bool, err error) {
+	saved, debug := *c.Regs(), c.debug
+	if err := errors.Join(c.SetDebug(engine.Debug{}), c.m.mapEntry(true)); err != nil {
+		return false, err
+	}
+	*c.Regs() = engine.Regs{RIP: uint64(entryAddr) + probeOffset, RFLAGS: flagsReset}
+	if err := c.enter(); err != nil {
+		return false, err
+	}
+	for {
+		err = c.vcpu.Run()
+		c.run.DirtyRegs = 0
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+		c.vcpu.SetImmediateExit(false) // whoever wants the program has to wait for this
+	}
+	io := c.run.IO()
+	if err == nil && (c.run.ExitReason != kvm.ExitIO || !io.Out || io.Port != portSyscall && io.Port < portException) {
+		err = fmt.Errorf("SYSCALL does not lead to the shim: %s", c.run.Describe())
+	}
+	*c.Regs() = saved
+	c.arrive(inGate)
+	if c.kicked.Load() {
+		c.vcpu.SetImmediateExit(true)
+	}
+	return io.Port != portSyscall, errors.Join(err, c.SetDebug(debug))
 }

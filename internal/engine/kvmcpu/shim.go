@@ -11,6 +11,8 @@ import (
 //
 //	entry:      out %al, $portSyscall      # MSR_LSTAR points here
 //	            sysretq
+//	probe:      syscall
+//	            hlt
 //	vector N:   out %al, $portException+N  # for N in 0..31
 //	            hlt
 //
@@ -54,7 +56,10 @@ const (
 var gdt = [...]uint64{
 	selKernelCS / 8: 0x00af9b000000ffff,
 	selKernelSS / 8: 0x00cf93000000ffff,
-	selUserCS32 / 8: 0x00cffb000000ffff,
+	// Only a number that SYSRET counts from: a program that got to 32-bit code
+	// could do a 32-bit SYSCALL, which some KVMs take to the lower half of
+	// CSTAR, at CPL 0.
+	selUserCS32 / 8: 0,
 	selUserSS / 8:   0x00cff3000000ffff,
 	selUserCS / 8:   0x00affb000000ffff,
 	// TR is loaded by the engine, with its base; no instruction reads a descriptor.
@@ -105,13 +110,18 @@ func newShim(mem *mm.Memory, hypercallPort uint16) (*shim, error) {
 	if s.entryPage, err = mem.Alloc(engine.PageSize); err != nil {
 		return nil, err
 	}
-	copy(mem.Bytes(s.entryPage, engine.PageSize), []byte{0xe6, portSyscall, 0x48, 0x0f, 0x07})
+	entry := mem.Bytes(s.entryPage, engine.PageSize)
+	copy(entry, []byte{0xe6, portSyscall, 0x48, 0x0f, 0x07})
+	copy(entry[probeOffset:], []byte{0x0f, 0x05, 0xf4})
 	writeTables(mem.Bytes(page, engine.PageSize))
 	return s, table.Map(shimBase, page, false)
 }
 
 // sysretOffset is where the SYSRETQ lies in the entry page.
 const sysretOffset = 2
+
+// probeOffset is where it has a SYSCALL of its own, to see what that does.
+const probeOffset = 16
 
 func writeTables(b []byte) {
 	for i, d := range gdt {

@@ -25,7 +25,7 @@ type Process struct {
 	threads  []*Thread
 	pending  sigqueue
 	actions  [linux.NumSignals + 1]linux.SigAction
-	exiting  bool
+	exiting  atomic.Bool // changed under mu, with status
 	status   ExitStatus
 	limits   [linux.RLIM_NLIMITS]linux.Rlimit
 	creds    Creds
@@ -114,8 +114,9 @@ func (p *Process) Leader() *Thread {
 // Exit ends all threads, as exit_group(2). The first caller's status counts.
 func (p *Process) Exit(status ExitStatus) {
 	p.mu.Lock()
-	if !p.exiting {
-		p.exiting, p.status = true, status
+	if !p.exiting.Load() {
+		p.status = status
+		p.exiting.Store(true)
 	}
 	p.mu.Unlock()
 	for _, t := range p.Threads() {
@@ -129,11 +130,7 @@ func (p *Process) Exit(status ExitStatus) {
 // Kill ends the process as by a fatal signal.
 func (p *Process) Kill(sig linux.Signal) { p.Exit(ExitStatus{Signal: sig}) }
 
-func (p *Process) isExiting() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.exiting
-}
+func (p *Process) isExiting() bool { return p.exiting.Load() }
 
 // remove takes a thread out; the last one takes the process with it.
 func (p *Process) remove(t *Thread) {
@@ -155,8 +152,9 @@ func (p *Process) remove(t *Thread) {
 		return
 	}
 	p.mu.Lock()
-	if !p.exiting {
-		p.exiting, p.status = true, t.status
+	if !p.exiting.Load() {
+		p.status = t.status
+		p.exiting.Store(true)
 	}
 	status := p.status
 	p.mu.Unlock()

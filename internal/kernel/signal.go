@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"torov/internal/linux"
 )
@@ -15,6 +16,9 @@ type sigqueue struct {
 	mu    sync.Mutex
 	set   linux.SigSet
 	infos []linux.SigInfo // in order of arrival
+	// maybe has at least the members of set, so that a thread sees without
+	// the lock that there is nothing, as nearly always.
+	maybe atomic.Uint64
 }
 
 // add queues a signal; false if the limit drops it, which only happens to
@@ -31,14 +35,19 @@ func (q *sigqueue) add(info linux.SigInfo) bool {
 	}
 	q.set.Add(s)
 	q.infos = append(q.infos, info)
+	q.maybe.Store(uint64(q.set))
 	return true
 }
 
 // take removes the first pending signal of the set: by Linux's order of
 // numbers, then of arrival.
 func (q *sigqueue) take(of linux.SigSet) (linux.SigInfo, bool) {
+	if linux.SigSet(q.maybe.Load())&of == 0 {
+		return linux.SigInfo{}, false
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer func() { q.maybe.Store(uint64(q.set)) }()
 	s := (q.set & of).Next()
 	if s == 0 {
 		return linux.SigInfo{}, false
@@ -63,6 +72,9 @@ func (q *sigqueue) take(of linux.SigSet) (linux.SigInfo, bool) {
 }
 
 func (q *sigqueue) members() linux.SigSet {
+	if q.maybe.Load() == 0 {
+		return 0
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.set
@@ -83,6 +95,7 @@ func (q *sigqueue) drop(s linux.Signal) {
 		}
 	}
 	q.infos = kept
+	q.maybe.Store(uint64(q.set))
 }
 
 // Blocked returns the thread's signal mask.

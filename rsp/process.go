@@ -50,6 +50,14 @@ type Session interface {
 	Disconnected(launched bool) Disconnect
 }
 
+// SessionCloser is a [Session] that is also told of the end of every
+// connection, whether the client detached, killed, vanished or just left. It
+// is the last call of a session.
+type SessionCloser interface {
+	Session
+	Closed()
+}
+
 // Process ends debugging in the two ways there are. Without it, detaching
 // resumes the program and killing only closes the connection.
 type Process interface {

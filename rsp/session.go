@@ -290,6 +290,9 @@ func (s *session) end() {
 	if !s.started {
 		return
 	}
+	if c, ok := s.t.Session.(SessionCloser); ok {
+		defer c.Closed()
+	}
 	// Breakpoints can only be removed, and the program only held, while it is
 	// stopped.
 	if s.running || s.nonStop {

@@ -75,6 +75,35 @@ func (as *AddressSpace) RemoveBreakpoint(a engine.GVA) {
 	}
 }
 
+// LiftBreakpoint takes the INT3 at a out for one instruction; it is cheaper than
+// removing and inserting it.
+func (as *AddressSpace) LiftBreakpoint(a engine.GVA) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	b := as.breakpoints[a]
+	if b == nil || !b.inserted {
+		return
+	}
+	b.inserted = false
+	if mem := as.byteAt(a); mem != nil {
+		guarded(func() {
+			if mem[0] == int3 {
+				mem[0] = b.original
+			}
+		})
+	}
+}
+
+// RestoreBreakpoint undoes LiftBreakpoint. If the memory has gone meanwhile the
+// breakpoint waits for new memory.
+func (as *AddressSpace) RestoreBreakpoint(a engine.GVA) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if b := as.breakpoints[a]; b != nil {
+		as.insert(a, b)
+	}
+}
+
 // HasBreakpoint reports whether the debugger's INT3 is at a, and whether the
 // program has one of its own there too.
 func (as *AddressSpace) HasBreakpoint(a engine.GVA) (inserted, genuine bool) {

@@ -258,17 +258,34 @@ func FuzzSyscalls(f *testing.F) {
 	})
 }
 
+// fuzzStdio are standard descriptors on which a host call would block for ever:
+// an empty pipe, a full one. They are nobody else's, for fchmod works on them too.
+func fuzzStdio(t *testing.T) (stdio [3]*kernel.File, done func()) {
+	t.Helper()
+	var empty, full [2]int
+	if err := errors.Join(unix.Pipe2(empty[:], unix.O_CLOEXEC), unix.Pipe2(full[:], unix.O_CLOEXEC)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.FcntlInt(uintptr(full[1]), unix.F_SETPIPE_SZ, engine.PageSize); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Write(full[1], make([]byte, engine.PageSize)); err != nil {
+		t.Fatal(err)
+	}
+	file, err := unix.MemfdCreate("stdio", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, fd := range []int{empty[0], full[1], file} {
+		stdio[i] = kernel.NewFile(fd, fmt.Sprintf("stdio:[%d]", i), false, false)
+	}
+	return stdio, func() { _ = errors.Join(unix.Close(empty[1]), unix.Close(full[0])) }
+}
+
 func fuzzRun(t *testing.T, machine *fake.Machine, p *fuzzProgram, base string) {
 	t.Helper()
-	var stdio [3]*kernel.File
-	for i := range stdio {
-		// Nothing that anybody else has: fchmod works on these too.
-		fd, err := unix.MemfdCreate("stdio", unix.MFD_CLOEXEC)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdio[i] = kernel.NewFile(fd, "stdio", true, false)
-	}
+	stdio, done := fuzzStdio(t)
+	defer done()
 	image, err := os.Open(filepath.Join(base, "image"))
 	if err != nil {
 		t.Fatal(err)

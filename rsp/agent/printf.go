@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -33,7 +34,8 @@ func compilePrintf(d *decoder) (step, error) {
 	if n == 0 || format[n-1] != 0 {
 		return nil, fmt.Errorf("%w: format without an end", ErrCode)
 	}
-	pieces, err := parseFormat(string(format[:n-1]))
+	// GDB sends the format as it was typed, with C's escape sequences.
+	pieces, err := parseFormat(unescape(string(format[:n-1])))
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +49,36 @@ func compilePrintf(d *decoder) (step, error) {
 		return nil, fmt.Errorf("%w: format wants %d arguments, not %d", ErrCode, wanted, nargs)
 	}
 	return func(s *state) error { return s.printf(pieces, int(nargs)) }, nil
+}
+
+// escapes are C's, and GDB's \e, except for octal numbers.
+var escapes = map[byte]byte{
+	'a': '\a', 'b': '\b', 'e': 0x1b, 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v', '\\': '\\', '"': '"', '\'': '\'', '?': '?',
+}
+
+// unescape replaces escape sequences; what is none stays as it is.
+func unescape(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			out.WriteByte(s[i])
+			continue
+		}
+		i++
+		digits := 0
+		for digits < 3 && i+digits < len(s) && s[i+digits] >= '0' && s[i+digits] <= '7' {
+			digits++
+		}
+		if c, ok := escapes[s[i]]; ok {
+			out.WriteByte(c)
+		} else if v, err := strconv.ParseUint(s[i:i+digits], 8, 8); err == nil {
+			out.WriteByte(byte(v))
+			i += digits - 1
+		} else {
+			out.WriteString(s[i-1 : i+1])
+		}
+	}
+	return out.String()
 }
 
 // parseFormat splits a C format.

@@ -170,7 +170,7 @@ func (w *logWriter) Write(b []byte) (int, error) {
 func (d *Debugger) stepOverBreakpoint(th *thread, pc rsp.Addr) {
 	d.freeze(th)
 	th.over = &stepOver{soft: []engine.GVA{engine.GVA(pc)}, froze: true}
-	th.t.Proc.AS.RemoveBreakpoint(engine.GVA(pc))
+	th.t.Proc.AS.LiftBreakpoint(engine.GVA(pc))
 }
 
 // armedRegister is one debug register in use.
@@ -181,6 +181,7 @@ type armedRegister struct {
 
 // rearm computes the debug registers from the breakpoints and watches.
 func (d *Debugger) rearm() {
+	defer d.refresh()
 	d.armed = nil
 	for key, bp := range d.breakpoints {
 		if key.kind == rsp.HardwareBreakpoint && !bp.soft {

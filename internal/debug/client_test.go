@@ -13,9 +13,10 @@ import (
 
 // client speaks the protocol itself, for what gdb would not do.
 type client struct {
-	t    *testing.T
-	conn net.Conn
-	in   *bufio.Reader
+	t        *testing.T
+	conn     net.Conn
+	in       *bufio.Reader
+	notified []string
 }
 
 // dial connects and negotiates as gdb does.
@@ -58,25 +59,28 @@ func (c *client) send(payload string) error {
 	return err
 }
 
-// reply reads one packet.
+// reply reads one packet, and keeps a notification that comes before it.
 func (c *client) reply() (string, error) {
 	for {
-		b, err := c.in.ReadByte()
-		if err != nil {
-			return "", err
+		start, text, err := c.packet()
+		if err != nil || start == '$' {
+			return text, err
 		}
-		if b != '$' {
-			continue
-		}
-		text, err := c.in.ReadString('#')
-		if err != nil {
-			return "", err
-		}
-		if _, err := c.in.Discard(2); err != nil {
-			return "", err
-		}
-		return expand(strings.TrimSuffix(text, "#")), nil
+		c.notified = append(c.notified, text)
 	}
+}
+
+// packet reads a packet or a notification.
+func (c *client) packet() (start byte, text string, err error) {
+	for start != '$' && start != '%' {
+		if start, err = c.in.ReadByte(); err != nil {
+			return start, "", err
+		}
+	}
+	if text, err = c.in.ReadString('#'); err == nil {
+		_, err = c.in.Discard(2)
+	}
+	return start, expand(strings.TrimSuffix(text, "#")), err
 }
 
 // expand undoes run-length encoding.
@@ -172,6 +176,18 @@ func (c *client) interruptAfter(d time.Duration) {
 	}
 	if r, err := c.reply(); err != nil || !strings.HasPrefix(r, "T02") {
 		c.t.Fatalf("^C: got %q, %v", r, err)
+	}
+}
+
+// pause lets the program run into what it is to be found in.
+func (c *client) pause() { time.Sleep(100 * time.Millisecond) }
+
+// interrupt sends a ^C when the program has run for a while.
+func (c *client) interrupt() {
+	c.t.Helper()
+	c.pause()
+	if _, err := c.conn.Write([]byte{3}); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

@@ -6,8 +6,8 @@
 // engine implementation, config or syscalls.
 //
 // All state is under one mutex. A thread with an event stands in
-// Debugger.Event, on its own goroutine, and waits there on the condition
-// variable; every change that may concern a waiting thread broadcasts.
+// Debugger.Event, on its own goroutine, and waits there on a condition variable
+// of its own, so that a stop of many threads does not wake them all each time.
 //
 // A stop has one reason: the first event that the client is to know of. A
 // thread whose event comes while the others are being stopped waits with it
@@ -47,6 +47,13 @@ type Options struct {
 	// Hold keeps the program before its first instruction until a client
 	// connects.
 	Hold bool
+	// Describe writes a system call with its arguments, for "monitor strace";
+	// nil: name and registers.
+	Describe func(t *kernel.Thread, nr uint64, args [6]uint64) string
+	// Launch starts a program in a new kernel when the client asks for it. It
+	// is called when the program before has ended, and must hand the kernel to
+	// use before it starts the process. nil: clients cannot start programs.
+	Launch func(l rsp.Launch, use func(*kernel.Kernel)) error
 }
 
 // Debugger debugs the processes of one kernel. It implements kernel.Tracer.
@@ -55,13 +62,19 @@ type Debugger struct {
 	machine engine.Machine
 	caps    func() engine.DebugCaps
 	layout  registerLayout
+	launch  func(rsp.Launch, func(*kernel.Kernel)) error
+	// describe is Options.Describe.
+	describe func(t *kernel.Thread, nr uint64, args [6]uint64) string
 
 	// curious: somebody may want to know of system calls.
 	curious atomic.Bool
 
 	mu        sync.Mutex
-	cond      sync.Cond
+	cond      sync.Cond // state has changed
+	arrived   sync.Cond // a thread has come to Event, or ended
 	state     runState
+	connected bool // a client is there, attached or not
+	nonStop   bool // threads stop one by one
 	attached  bool // a client is connected, or the program is held for one
 	threads   map[*kernel.Thread]*thread
 	order     []*thread // the living ones, oldest first
@@ -78,6 +91,8 @@ type Debugger struct {
 	watches     []*watch
 	armed       []armedRegister
 	events      rsp.EventSet
+	strace      callTrace
+	faults      map[uint64]*fault // by system call
 	pass        map[linux.Signal]bool
 	program     map[linux.Signal]bool // nil: all; signals that may reach the program on detach
 	catch       catchSet
@@ -90,6 +105,7 @@ type Debugger struct {
 type thread struct {
 	t      *kernel.Thread
 	id     rsp.ThreadID
+	wake   sync.Cond
 	inside bool // in Event: neither in the guest nor in a system call
 	parked bool // waits for the client
 	held   bool // the client resumed others only
@@ -100,11 +116,14 @@ type thread struct {
 	silent   linux.Signal  // sent by the client: deliver without asking
 	stepping bool          // the engine single-steps it
 	step     steppedInst
-	handler  *entry    // a step ends at the first instruction of the handler
-	over     *stepOver // one instruction on the debugger's account
-	passed   *place    // a breakpoint whose conditions were looked at already
-	hits     []hit     // watchpoints that the last instruction touched
-	caught   int       // the system call whose entry the client was told of
+	halt     rsp.StopKind // non-stop: it is to stop, and say this
+	handler  *entry       // a step ends at the first instruction of the handler
+	over     *stepOver    // one instruction on the debugger's account
+	passed   *place       // a breakpoint whose conditions were looked at already
+	before   []touch      // what is watched, before a system call
+	hits     []hit        // watchpoints that the last instruction touched
+	call     *tracedCall
+	caught   int // the system call whose entry the client was told of
 }
 
 // New returns a debugger for a kernel; install it with Kernel.SetTracer before
@@ -112,11 +131,11 @@ type thread struct {
 func New(k *kernel.Kernel, opt Options) *Debugger {
 	m := k.Machine()
 	d := &Debugger{
-		kernel: k, machine: m, caps: m.DebugCaps, layout: newRegisterLayout(m),
+		kernel: k, machine: m, caps: m.DebugCaps, layout: newRegisterLayout(m), launch: opt.Launch,
 		attached: opt.Hold, threads: make(map[*kernel.Thread]*thread), stops: make(chan rsp.Stop, 64),
-		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), attaching: opt.Hold,
+		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), attaching: opt.Hold, describe: opt.Describe,
 	}
-	d.cond.L = &d.mu
+	d.cond.L, d.arrived.L = &d.mu, &d.mu
 	d.files.d = d
 	if opt.Hold {
 		d.state = stopping
@@ -126,11 +145,15 @@ func New(k *kernel.Kernel, opt Options) *Debugger {
 
 // Target describes the debugger's capabilities to an rsp.Server.
 func (d *Debugger) Target() *rsp.Target {
-	return &rsp.Target{
-		Registers: d, Memory: d, RunControl: d, Threads: d, Breakpoints: d,
+	t := &rsp.Target{
+		Registers: d, Memory: d, RunControl: d, Threads: d, Breakpoints: d, NonStop: d,
 		Signals: d, SigInfo: d, Syscalls: d, Session: d, Process: d, Auxv: d, ExecFile: d, Libraries: d, Host: d,
 		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Files: &d.files, Events: d,
 	}
+	if d.launch != nil {
+		t.Launcher = d
+	}
+	return t
 }
 
 // Over is closed when a client has been told that the program ended and has
@@ -174,7 +197,7 @@ func (d *Debugger) quiet(id rsp.ThreadID) (*thread, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !th.inside {
+	if !th.parked {
 		return nil, fmt.Errorf("thread %s is running", id)
 	}
 	return th, nil
@@ -184,11 +207,6 @@ func (d *Debugger) quiet(id rsp.ThreadID) (*thread, error) {
 func (d *Debugger) Threads() []rsp.ThreadInfo {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.state == exited {
-		// A question after the end: the client has read of it, or its
-		// session is being closed.
-		d.finish()
-	}
 	out := make([]rsp.ThreadInfo, 0, len(d.order))
 	for i, th := range d.order {
 		info := rsp.ThreadInfo{ID: th.id, Name: th.t.Comm(), Core: i, Running: !th.parked}
@@ -210,35 +228,46 @@ func (d *Debugger) Alive(id rsp.ThreadID) bool {
 func (d *Debugger) Connected() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.attached = true
+	d.attached, d.connected, d.nonStop = true, true, false
 	d.resetWishes()
 }
 
 // resetWishes forgets what a client asked to be told.
 func (d *Debugger) resetWishes() {
 	d.pass, d.program, d.catch, d.events = nil, nil, catchSet{}, 0
+	d.strace, d.faults = callTrace{}, make(map[uint64]*fault)
 	d.updateCurious()
 }
 
 // Disconnected implements rsp.Session: a client that vanishes leaves the
 // program running, as gdbserver does for a program it attached to.
-func (d *Debugger) Disconnected(bool) rsp.Disconnect {
-	d.mu.Lock()
-	ended := d.state == exited
-	d.mu.Unlock()
-	if ended {
-		d.finish()
+func (d *Debugger) Disconnected(launched bool) rsp.Disconnect {
+	if launched {
+		return rsp.DisconnectKill
 	}
 	return rsp.DisconnectDetach
 }
 
-func (d *Debugger) finish() { d.overOnce.Do(func() { close(d.over) }) }
+// Closed implements rsp.SessionCloser.
+func (d *Debugger) Closed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.connected = false
+	d.finish()
+}
+
+// finish says that torov may end, if the program has and nobody is left who
+// could start it again or has not read of its end yet.
+func (d *Debugger) finish() {
+	if d.state == exited && !d.connected {
+		d.overOnce.Do(func() { close(d.over) })
+	}
+}
 
 // Kill implements rsp.Process.
 func (d *Debugger) Kill(p rsp.PID) error {
 	proc, err := d.process(p)
 	if err != nil {
-		d.finish()
 		return nil // dead already
 	}
 	d.mu.Lock()
@@ -257,7 +286,6 @@ func (d *Debugger) Detach(p rsp.PID, stay bool) error {
 	}
 	if d.state == exited {
 		d.attached = false
-		d.finish()
 		return nil
 	}
 	for _, th := range d.order {
@@ -267,9 +295,9 @@ func (d *Debugger) Detach(p rsp.PID, stay bool) error {
 	}
 	d.attached = false
 	d.resetWishes()
-	d.actions, d.reason = nil, nil
+	d.actions, d.reason, d.nonStop = nil, nil, false
 	d.state = running
-	d.cond.Broadcast()
+	d.wakeAll()
 	return nil
 }
 

@@ -189,7 +189,7 @@ func (s script) gdb(t *testing.T, srv *server, commands string) string {
 
 // What differs from run to run, or from one C library to the next.
 var (
-	quietLines = regexp.MustCompile(`(?m)^(Reading symbols from .*|warning: .*|\+target remote .*|Remote debugging using .*|Reading .* from remote target\.\.\.|` +
+	quietLines = regexp.MustCompile(`(?m)^(Reading symbols from .*|warning: File transfers from remote targets can be slow.*|\+target remote .*|Remote debugging using .*|Reading .* from remote target\.\.\.|` +
 		`Using host libthread_db.*|\(No debugging symbols found in .*|` +
 		`\[Thread debugging using.*)\n`)
 	longNumber = regexp.MustCompile(`0x[0-9a-f]{6,16}\b`)
@@ -202,6 +202,7 @@ var (
 	goStart      = regexp.MustCompile(`_rt0_amd64_linux \(\) at [^\n]*\n[^\n]*\n`)
 	starred      = regexp.MustCompile(`(?m) \(\*\)| {4}(?:target:)|^\(\*\).*\n`)
 	whichThread  = regexp.MustCompile(`(?m)^\[Switching to Thread .*\n|(Thread) [0-9]+ (")`)
+	procPath     = regexp.MustCompile(`/proc/[0-9]+/`)
 	frameNumber  = regexp.MustCompile(`(?m)^#[0-9]+ +`)
 )
 
@@ -218,6 +219,7 @@ func normalise(s string) string {
 	if dir, err := filepath.Abs("testdata/programs"); err == nil {
 		s = strings.ReplaceAll(s, dir+"/", "")
 	}
+	s = procPath.ReplaceAllString(s, "/proc/PID/")
 	s = frameNumber.ReplaceAllString(s, "#  ")
 	first := 0
 	return threadID.ReplaceAllStringFunc(s, func(id string) string {

@@ -253,6 +253,15 @@ func (srv *server) mustRun(t *testing.T) {
 	}
 }
 
+// waitFor waits until the program has written a text.
+func (srv *server) waitFor(t *testing.T, text string) {
+	t.Helper()
+	for !strings.Contains(srv.stdout.String(), text) {
+		srv.mustRun(t)
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // wait waits for the end and says how it was.
 func (srv *server) wait(t *testing.T) string {
 	t.Helper()

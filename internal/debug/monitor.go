@@ -14,21 +14,25 @@ import (
 
 // monitorCommand is one command of "monitor".
 type monitorCommand struct {
-	name, help string
-	run        func(d *Debugger, th *thread, args []string, out io.Writer) error
+	name, args, help string
+	thread           bool // it is about a thread, or its process
+	run              func(d *Debugger, th *thread, args []string, out io.Writer) error
 }
 
 var monitorCommands []monitorCommand
 
 func init() {
 	monitorCommands = []monitorCommand{
-		{"help", "this list", monitorHelp},
-		{"maps", "the program's memory map", monitorMaps},
-		{"files", "the program's open files", monitorFiles},
-		{"threads", "threads and what they wait for", monitorThreads},
-		{"cpu", "control registers of the selected thread's vCPU", monitorCPU},
-		{"exits", "how often the virtual machine left the guest, by reason", monitorExits},
-		{"capabilities", "what debugging this KVM does by itself", monitorCaps},
+		{"help", "", "this list", false, monitorHelp},
+		{"maps", "", "the program's memory map", true, monitorMaps},
+		{"files", "", "the program's open files", true, monitorFiles},
+		{"threads", "", "threads and what they wait for", false, monitorThreads},
+		{"strace", "[on|off|NAME...]", "show system calls", false, monitorStrace},
+		{"fail", "[NAME [off|ERRNO [after N] [times N]]]", "make a system call fail", false, monitorFail},
+		{"cpu", "", "control registers of the selected thread's vCPU", true, monitorCPU},
+		{"walk", "ADDRESS", "the page-table entries that translate an address", true, monitorWalk},
+		{"exits", "", "how often the virtual machine left the guest, by reason", false, monitorExits},
+		{"capabilities", "", "what debugging this KVM does by itself", false, monitorCaps},
 	}
 }
 
@@ -40,12 +44,14 @@ func (d *Debugger) Command(id rsp.ThreadID, line string, out io.Writer) error {
 	}
 	th, err := d.find(id)
 	if err != nil {
-		if th, err = d.find(rsp.AllThreads); err != nil {
-			return err
-		}
+		th, err = d.find(rsp.AllThreads)
 	}
 	for _, c := range monitorCommands {
-		if c.name == words[0] {
+		switch {
+		case c.name != words[0]:
+		case c.thread && err != nil:
+			return err
+		default:
 			return c.run(d, th, words[1:], out)
 		}
 	}
@@ -55,7 +61,7 @@ func (d *Debugger) Command(id rsp.ThreadID, line string, out io.Writer) error {
 func monitorHelp(_ *Debugger, _ *thread, _ []string, out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, c := range monitorCommands {
-		fmt.Fprintf(w, "monitor %s\t%s\n", c.name, c.help)
+		fmt.Fprintf(w, "%s\t%s\n", strings.TrimSpace("monitor "+c.name+" "+c.args), c.help)
 	}
 	return w.Flush()
 }
@@ -93,7 +99,7 @@ func monitorThreads(d *Debugger, _ *thread, _ []string, out io.Writer) error {
 		if w := t.Waiting(); w != "" {
 			what = "blocked in " + w
 		}
-		fmt.Fprintf(out, "%d  %-15s  %s\n", t.TID, t.Comm(), what)
+		fmt.Fprintf(out, "Thread %d.%d  %-15s  %s\n", idBase+t.Proc.PID, idBase+t.TID, t.Comm(), what)
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func (d *Debugger) Libraries(p rsp.PID) (list rsp.LibraryList, err error) {
 		if n == 0 {
 			list.Main = rsp.Addr(link)
 		} else if name, errno := as.CopyInString(engine.GVA(namePtr), unix.PathMax); errno == 0 && name != "" {
-			list.Libraries = append(list.Libraries, rsp.Library{Name: name, LinkMap: rsp.Addr(link), Base: rsp.Addr(base), Dynamic: rsp.Addr(dynamic)})
+			list.Libraries = append(list.Libraries, rsp.Library{Name: name, LinkMap: rsp.Addr(link), Base: rsp.Addr(base), Dynamic: rsp.Addr(dynamic), Namespace: rsp.Addr(rdebug)})
 		}
 		link = next
 	}

@@ -142,6 +142,31 @@ func TestClientVanishes(t *testing.T) {
 	}
 }
 
+func TestStrace(t *testing.T) {
+	srv := start(t, "basic")
+	c := dial(t, srv)
+	c.wantPrefix("T05", "?")
+	monitor := func(line string) {
+		c.t.Helper()
+		for reply := c.cmd("qRcmd,%x", line); reply != "OK"; {
+			var err error
+			if reply, err = c.reply(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	monitor("strace write exit_group")
+	monitor("fail write ENOSPC times 1")
+	c.wantPrefix("W52", "vCont;c")
+	c.conn.Close()
+	srv.wait(t)
+	log := srv.messages()
+	inOrder(t, log, "] write(0x1, 0x", ") = -1 ENOSPC\n", "] exit_group(0x52", ") = ?\n")
+	if srv.stdout.String() != "" || strings.Contains(log, "brk") {
+		t.Errorf("output %q, log:\n%s", srv.stdout.String(), log)
+	}
+}
+
 func TestSecondClient(t *testing.T) {
 	srv := start(t, "sleep")
 	first := dial(t, srv)

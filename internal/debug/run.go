@@ -3,7 +3,6 @@ package debug
 import (
 	"errors"
 
-	"torov/internal/linux"
 	"torov/rsp"
 )
 
@@ -33,7 +32,13 @@ func (d *Debugger) Resume(actions []rsp.Action) error {
 	switch d.state {
 	case exited:
 		return rsp.ErrNoProcess
-	case running, stopping:
+	case running:
+		if d.nonStop {
+			d.resumeSome(actions)
+			return nil
+		}
+		return errors.New("the program is running already")
+	case stopping:
 		return errors.New("the program is running already")
 	}
 	d.state, d.actions = running, actions
@@ -45,7 +50,7 @@ func (d *Debugger) Resume(actions []rsp.Action) error {
 		th.held, th.parked = !ok, !ok
 		th.handler = nil
 	}
-	d.cond.Broadcast()
+	d.wakeAll()
 	return nil
 }
 
@@ -53,7 +58,11 @@ func (d *Debugger) Resume(actions []rsp.Action) error {
 func (d *Debugger) Interrupt() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.state == running {
+	switch {
+	case d.state != running:
+	case d.nonStop:
+		d.interruptOne()
+	default:
 		d.halt()
 		d.settle()
 	}
@@ -67,29 +76,6 @@ func (d *Debugger) Stops() <-chan rsp.Stop { return d.stops }
 // threads report them when they are resumed.
 func (d *Debugger) Valid(rsp.Stop) bool { return false }
 
-// PassSignals implements rsp.Signals.
-func (d *Debugger) PassSignals(signals []rsp.Signal) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.pass = make(map[linux.Signal]bool)
-	for _, s := range signals {
-		d.pass[linux.Signal(s)] = true
-	}
-	return nil
-}
-
-// ProgramSignals implements rsp.Signals. Every signal that occurs is asked
-// about, so this only matters for those left over when the client detaches.
-func (d *Debugger) ProgramSignals(signals []rsp.Signal) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.program = make(map[linux.Signal]bool)
-	for _, s := range signals {
-		d.program[linux.Signal(s)] = true
-	}
-	return nil
-}
-
 // SupportedEvents implements rsp.Events.
 func (d *Debugger) SupportedEvents() rsp.EventSet { return rsp.EventThread | rsp.EventNoResumed }
 
@@ -98,32 +84,5 @@ func (d *Debugger) EnableEvents(e rsp.EventSet) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.events = e
-	return nil
-}
-
-// ReadSigInfo implements rsp.SigInfo.
-func (d *Debugger) ReadSigInfo(id rsp.ThreadID) (out [rsp.SigInfoSize]byte, err error) {
-	th, err := d.quiet(id)
-	if err != nil {
-		return out, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if th.info.Signo == 0 {
-		th.info = trapInfo(linux.SI_USER, th)
-	}
-	copy(out[:], linux.Bytes(&th.info))
-	return out, nil
-}
-
-// WriteSigInfo implements rsp.SigInfo.
-func (d *Debugger) WriteSigInfo(id rsp.ThreadID, info [rsp.SigInfoSize]byte) error {
-	th, err := d.quiet(id)
-	if err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	copy(linux.Bytes(&th.info), info[:])
 	return nil
 }

@@ -101,11 +101,17 @@ type stepOver struct {
 // instruction is yet to be done; then the thread must go on at once.
 func (d *Debugger) instructionGoesOn(th *thread, e kernel.Event) bool {
 	switch e.Kind {
-	case kernel.EventStep, kernel.EventDebugRegister:
+	case kernel.EventStep:
+		d.fixFlags(th)
+	case kernel.EventDebugRegister:
 		if th.stepping {
 			d.fixFlags(th)
 		}
 		d.noteHits(th, e)
+	case kernel.EventSyscallEntry:
+		d.beforeCall(th)
+	case kernel.EventSyscallReturn:
+		d.afterCall(th)
 	}
 	if th.over == nil {
 		return false
@@ -139,13 +145,13 @@ func (d *Debugger) freeze(th *thread) {
 		if !waiting {
 			return
 		}
-		d.cond.Wait()
+		d.arrived.Wait()
 	}
 }
 
 func (d *Debugger) thaw() {
 	d.frozen = nil
-	d.cond.Broadcast()
+	d.wakeAll()
 }
 
 // finishOver puts back what was lifted for an instruction.
@@ -154,10 +160,7 @@ func (d *Debugger) finishOver(th *thread) {
 	th.over = nil
 	as := th.t.Proc.AS
 	for _, a := range o.soft {
-		if d.softAt(rsp.Addr(a)) {
-			// The memory may be gone: then so is the breakpoint.
-			_ = as.InsertBreakpoint(a)
-		}
+		as.RestoreBreakpoint(a)
 	}
 	th.hits = append(th.hits, d.changed(th, o.touched)...)
 	for _, page := range o.guards {

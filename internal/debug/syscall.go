@@ -15,12 +15,12 @@ func (d *Debugger) WantsSyscalls(t *kernel.Thread, nr uint64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	th := d.threads[t]
-	return th != nil && (th.stepping || d.attached && (th.caught != notCaught || d.catch.has(nr)))
+	return th != nil && (th.stepping || d.attached && (len(d.watches) > 0 || d.wantsCall(nr) || th.caught != notCaught || d.catch.has(nr)))
 }
 
 // updateCurious says whether WantsSyscalls must look closer.
 func (d *Debugger) updateCurious() {
-	d.curious.Store(d.steppers > 0 || d.catch.all || len(d.catch.numbers) > 0)
+	d.curious.Store(d.steppers > 0 || len(d.watches) > 0 || len(d.faults) > 0 || d.catch.any() || d.strace.any())
 }
 
 // notCaught is thread.caught outside of system calls that the client caught.
@@ -28,7 +28,8 @@ const notCaught = -1
 
 func (d *Debugger) syscallEntry(th *thread) bool {
 	nr := uint64(th.t.OrigRAX)
-	if !d.catch.has(nr) {
+	d.traceEntry(th)
+	if d.inject(th) || !d.catch.has(nr) {
 		return false
 	}
 	th.caught = int(nr)
@@ -37,6 +38,7 @@ func (d *Debugger) syscallEntry(th *thread) bool {
 }
 
 func (d *Debugger) syscallReturn(th *thread) bool {
+	d.traceReturn(th)
 	caught := th.caught
 	th.caught = notCaught
 	switch {
@@ -57,6 +59,7 @@ type catchSet struct {
 	numbers map[uint64]bool
 }
 
+func (c catchSet) any() bool          { return c.all || len(c.numbers) > 0 }
 func (c catchSet) has(nr uint64) bool { return c.all || c.numbers[nr] }
 
 // CatchSyscalls implements rsp.Syscalls.

@@ -49,6 +49,7 @@ func (d *Debugger) insertWatch(p *kernel.Process, key breakpointKey, b *rsp.Brea
 	}
 	d.watches = append(d.watches, w)
 	d.breakpoints[key] = &breakpoint{Breakpoint: b}
+	d.updateCurious()
 	d.rearm()
 	d.guard(p, w)
 	return nil
@@ -73,6 +74,7 @@ func (d *Debugger) removeWatch(key breakpointKey) {
 	for i, w := range d.watches {
 		if w.key == key {
 			d.watches = append(d.watches[:i], d.watches[i+1:]...)
+			d.updateCurious()
 			d.rearm()
 			if d.current != nil {
 				d.guard(d.current, w)
@@ -191,11 +193,29 @@ func (d *Debugger) changed(th *thread, touched []touch) (hits []hit) {
 	return hits
 }
 
+// maxCompared bounds the watched bytes that are compared at system calls.
+const maxCompared = 1 << 20
+
+// beforeCall remembers what is watched for writing: what the VMM writes itself
+// passes debug registers and guards by.
+func (d *Debugger) beforeCall(th *thread) {
+	th.before = nil
+	left := maxCompared
+	for _, w := range d.watches {
+		if left -= w.key.len; w.key.kind != rsp.ReadWatch && left >= 0 {
+			th.before = append(th.before, touch{hit{w.key, w.key.addr}, d.watched(th, hit{w.key, w.key.addr}, w.end())})
+		}
+	}
+}
+
+// afterCall finds the watchpoints whose memory a system call has changed.
+func (d *Debugger) afterCall(th *thread) {
+	th.hits = append(th.hits, d.changed(th, th.before)...)
+	th.before = nil
+}
+
 // noteHits finds the watchpoints for which debug registers fired.
 func (d *Debugger) noteHits(th *thread, e kernel.Event) {
-	if e.Kind != kernel.EventDebugRegister {
-		return
-	}
 	for i, r := range d.armed {
 		// Kernels before 5.8 on AMD do not say which it was.
 		if r.Kind != engine.WatchExec && (e.DR6>>i&1 != 0 || e.DR6&0xf == 0) {

@@ -1,6 +1,7 @@
 /* Memory that is read and written in known ways. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct record {
 	char tag;
@@ -11,7 +12,7 @@ struct record {
 
 int scalar;
 int one, two, three, four, five, six;
-char range[10000];
+char range[5000];
 volatile int sink;
 volatile int only_read = 42;
 
@@ -50,6 +51,13 @@ void read_it(void)
 	sink = only_read;
 }
 
+void let_the_kernel_write(void)
+{
+	int ends[2], value = 77;
+	if (pipe(ends) || write(ends[1], &value, sizeof value) < 0 || read(ends[0], &one, sizeof one) < 0)
+		puts("no pipe");
+}
+
 int main(void)
 {
 	scalar = 5;
@@ -58,10 +66,11 @@ int main(void)
 	touch_record();
 	touch_six();
 	range[0] = 1;
-	range[7000] = 2;
-	memset(range + 8000, 3, 100);
+	range[3000] = 2;
+	memset(range + 4500, 3, 100);
 	read_it();
+	let_the_kernel_write();
 	int sum = local_changes();
-	printf("sum %d sink %d range %d %d %d\n", sum, sink, range[0], range[7000], range[8050]);
+	printf("sum %d sink %d range %d %d %d\n", sum, sink, range[0], range[3000], range[4550]);
 	return 0;
 }

@@ -5,13 +5,12 @@ continue
 print calls
 info breakpoints
 delete
-set dprintf-style agent
-dprintf count, "n is %d\n", n
-tbreak count if n == 1503
-continue
-delete
 watch quiet
 watch calls if calls == 753
 continue
 delete
+set dprintf-style agent
+dprintf count, "n is %d, calls %d\n", n, calls
+condition 4 n > 1996
+info breakpoints
 continue

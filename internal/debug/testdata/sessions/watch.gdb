@@ -42,6 +42,7 @@ info watchpoints
 delete
 break local_changes
 continue
+next
 watch local
 rwatch local
 continue

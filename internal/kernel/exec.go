@@ -291,8 +291,20 @@ func hostLimits() (l [linux.RLIM_NLIMITS]linux.Rlimit) {
 	// Containers may have no limit at all, and a descriptor table is as long
 	// as its highest number.
 	files := &l[unix.RLIMIT_NOFILE]
+	files.Cur = startedWith(*files)
 	files.Cur, files.Max = min(files.Cur, maxFiles), min(files.Max, maxFiles)
 	return l
+}
+
+// startedWith is the soft limit of descriptors that torov was most likely
+// started with: Go's runtime has raised its own to the hard one, and does not
+// say from where. Limits are inherited, so that the parent has it.
+func startedWith(own linux.Rlimit) uint64 {
+	var parent linux.Rlimit
+	if err := unix.Prlimit(unix.Getppid(), unix.RLIMIT_NOFILE, nil, &parent); err != nil || parent.Max != own.Max {
+		return own.Cur
+	}
+	return min(parent.Cur, own.Cur)
 }
 
 // maxFiles is Linux's default of fs.nr_open.

@@ -18,8 +18,8 @@ func init() {
 		Call{Name: "stat", Group: GroupFile, Args: args("path", "path", "stat", "ptr"), Do: nodeCall(noArg, 0, noArg, 0, 0, stat)},
 		Call{Name: "lstat", Group: GroupFile, Args: args("path", "path", "stat", "ptr"), Do: nodeCall(noArg, 0, noArg, 0, unix.AT_SYMLINK_NOFOLLOW, stat)},
 		Call{Name: "fstat", Group: GroupBase, Args: args("fd", "fd", "stat", "ptr"), Do: fileCall(fstat)},
-		Call{Name: "newfstatat", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "stat", "ptr", "flags", "hex"), Do: newfstatat, Own: ownDescriptor(1, 3)},
-		Call{Name: "statx", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "flags", "hex", "mask", "hex", "statx", "ptr"), Do: statx, Own: ownDescriptor(1, 2)},
+		Call{Name: "newfstatat", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "stat", "ptr", "flags", "hex"), Do: newfstatat, Own: ownDescriptor(1, 3, newfstatat)},
+		Call{Name: "statx", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "flags", "hex", "mask", "hex", "statx", "ptr"), Do: statx, Own: ownDescriptor(1, 2, statx)},
 		Call{Name: "access", Group: GroupFile, Args: args("path", "path", "mode", "mode"), Do: access(noArg, 0, noArg)},
 		Call{Name: "faccessat", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "mode", "mode"), Do: access(0, 1, noArg)},
 		Call{Name: "faccessat2", Group: GroupFile, Args: args("dirfd", "dirfd", "path", "path", "mode", "mode", "flags", "hex"), Do: knownFlags(3, accessFlags, access(0, 1, 3))},
@@ -137,7 +137,6 @@ func access(dir, path, flags int) Handler {
 // readlink takes an empty path for the directory itself, which may be a
 // symlink that was opened with O_PATH.
 func readlink(dir, path int) Handler {
-	const always = unix.AT_SYMLINK_NOFOLLOW
 	return func(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		if a.Int(path+2) <= 0 {
 			return 0, linux.EINVAL
@@ -154,22 +153,30 @@ func readlink(dir, path int) Handler {
 			return 0, errno
 		}
 		defer doneAt(at)
-		n, errno := t.Proc.FS.Lookup(t, at, lookupFlags(always|empty))
-		if errno != 0 {
-			return 0, errno
-		}
-		defer n.Close()
-		target, errno := n.Readlink()
-		if errno == linux.EINVAL && at.Path == "" {
-			errno = linux.ENOENT
-		}
-		if errno != 0 {
-			return 0, errno
-		}
-		b := []byte(target)[:min(len(target), int(a.Int(path+2)))]
-		_, errno = t.Proc.AS.CopyOut(a.Addr(path+1), b)
-		return uint64(len(b)), errno
+		return readlinkOf(t, at, empty, a.Addr(path+1), a.Int(path+2))
 	}
+}
+
+// readlinkOf gives the program at most size bytes of where a link leads.
+func readlinkOf(t *kernel.Thread, at kernel.At, empty int32, buf engine.GVA, size int32) (uint64, linux.Errno) {
+	if size <= 0 {
+		return 0, linux.EINVAL
+	}
+	n, errno := t.Proc.FS.Lookup(t, at, lookupFlags(unix.AT_SYMLINK_NOFOLLOW|empty))
+	if errno != 0 {
+		return 0, errno
+	}
+	defer n.Close()
+	target, errno := n.Readlink()
+	if errno == linux.EINVAL && at.Path == "" {
+		errno = linux.ENOENT
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	b := []byte(target)[:min(len(target), int(size))]
+	_, errno = t.Proc.AS.CopyOut(buf, b)
+	return uint64(len(b)), errno
 }
 
 func statfs(t *kernel.Thread, n *kernel.Node, a Args) (uint64, linux.Errno) {

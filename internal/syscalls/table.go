@@ -89,9 +89,11 @@ type Call struct {
 	Note  string
 	Args  []Arg
 	Do    Handler
-	// Own reports that a use of the call is about nothing but what the
-	// program has already; such a use needs no permission. nil: never.
-	Own func(t *kernel.Thread, a Args) bool
+	// Own returns how a use of the call is served that is about nothing but
+	// what the program has or knows anyway, so that it needs no permission; nil
+	// if this use is not. What it found in the program's memory must not be
+	// looked at again, since another thread may have changed it.
+	Own func(t *kernel.Thread, a Args) Handler
 }
 
 // lastNumber is the highest call number that has a name.

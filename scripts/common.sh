@@ -25,14 +25,15 @@ no_kvm_notice() {
 }
 
 # lab_tree DIR: what programs and tests open of the repository, at the places
-# where they look for it. A lab gets it under the repository's own path, so that
-# paths in debug information and in configurations hold there too.
+# where they look for it, with its times, which gdb compares. A lab gets it under
+# the repository's own path, so that paths in debug information and in
+# configurations hold there too.
 lab_tree() {
   rm -rf "$1"
   mkdir -p "$1/bin" "$1/build" "$1/test" "$1/scripts"
-  cp bin/torov "$1/bin/"
-  cp scripts/demo-steps "$1/scripts/"
-  cp -r build/examples build/programs "$1/build/"
-  cp -r examples "$1/"
-  cp -r test/programs "$1/test/"
+  cp -p bin/torov "$1/bin/"
+  cp -p scripts/demo-steps "$1/scripts/"
+  cp -a build/examples build/programs "$1/build/"
+  cp -a examples "$1/"
+  cp -a test/programs "$1/test/"
 }

@@ -57,6 +57,9 @@ func (s *session) startNoAck(*args) ([]byte, error) {
 // extend: `!` makes the connection outlive the program.
 func (s *session) extend(*args) ([]byte, error) {
 	s.extended = true
+	if e, ok := s.t.Session.(SessionExtender); ok {
+		e.Extended()
+	}
 	return replyOK, nil
 }
 

@@ -58,6 +58,13 @@ type SessionCloser interface {
 	Closed()
 }
 
+// SessionExtender is a [Session] that is told that the client stays when the
+// program has ended, as it may start another one (target extended-remote).
+type SessionExtender interface {
+	Session
+	Extended()
+}
+
 // Process ends debugging in the two ways there are. Without it, detaching
 // resumes the program and killing only closes the connection.
 type Process interface {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,55 +17,134 @@ import (
 	"torov/rsp"
 )
 
-// debugger is the GDB stub of a run; nil without one.
+// gdbOptions say where and how debuggers get at the program.
+type gdbOptions struct {
+	address string // empty: they do not
+	hold    bool   // the program waits for one
+	multi   bool   // torov stays when the program has ended
+}
+
+// debugger is the GDB stub of a run.
 type debugger struct {
-	core *debug.Debugger
-	stop context.CancelFunc
+	core  *debug.Debugger
+	stop  context.CancelFunc
+	setup *setup
+	stdio [3]*kernel.File
+	next  chan *guest // with programs that a client has started
 }
 
 // lastWord is how long torov waits for a client to read that the program has
 // ended.
 const lastWord = 3 * time.Second
 
-// debugger opens the debugger's port and installs the tracer, if the run has
-// one.
-func (s *setup) debugger(k *kernel.Kernel, log io.Writer) (*debugger, error) {
-	if s.gdb == "" {
+// listen opens the debugger's port; nil if the run has none.
+func (s *setup) listen() (net.Listener, error) {
+	if s.gdb.address == "" {
 		return nil, nil
 	}
-	listener, err := rsp.Listen(s.gdb)
-	if err != nil {
-		if errors.Is(err, unix.EADDRINUSE) {
-			err = fmt.Errorf("%w; choose another port with --gdb", err)
-		}
-		return nil, err
+	l, err := rsp.Listen(s.gdb.address)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		err = fmt.Errorf("%w; choose another port", err)
+	case err == nil && s.gdb.address == "-":
+		err = giveStdioAway()
 	}
-	core := debug.New(k, debug.Options{Hold: true})
-	k.SetTracer(core)
+	return l, err
+}
+
+// debugger installs the tracer and serves debuggers; nil without a listener.
+func (s *setup) debugger(g *guest, listener net.Listener, stdio [3]*kernel.File) *debugger {
+	if listener == nil {
+		return nil
+	}
+	d := &debugger{setup: s, next: make(chan *guest, 1)}
+	for i, f := range stdio {
+		if f != nil {
+			d.stdio[i] = f.Hold() // for the next program
+		}
+	}
+	d.core = debug.New(g.kernel, debug.Options{Hold: s.gdb.hold, Multi: s.gdb.multi, Launch: d.launch})
+	g.kernel.SetTracer(d.core)
 	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
 	server := &rsp.Server{
-		Target: core.Target(), Name: "torov", Version: version,
-		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
+		Target: d.core.Target(), Name: "torov", Version: version,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	}
 	go func() {
 		if err := server.Serve(ctx, listener); err != nil {
-			fmt.Fprintf(log, "torov: debugger: %v\n", err)
+			fmt.Fprintf(os.Stderr, "torov: debugger: %v\n", err)
 		}
 	}()
-	if s.gdb != "-" {
-		fmt.Fprintf(log, "torov: waiting for a debugger on %s: gdb -ex 'target remote %s' %s\n", listener.Addr(), listener.Addr(), s.path)
-	}
-	return &debugger{core, cancel}, nil
+	s.announce(os.Stderr, listener.Addr().String())
+	return d
 }
 
-// close lets a connected client hear of the end.
-func (d *debugger) close() {
-	if d == nil {
-		return
+// announce tells the person how to connect.
+func (s *setup) announce(log io.Writer, address string) {
+	switch {
+	case s.gdb.address == "-":
+	case s.gdb.hold:
+		fmt.Fprintf(log, "torov: waiting for a debugger on %s: gdb -ex 'target remote %s' %s\n", address, address, s.path)
+	case s.gdb.multi:
+		fmt.Fprintf(log, "torov: waiting for a debugger on %s: gdb -ex 'target extended-remote %s'\n", address, address)
+	default:
+		fmt.Fprintf(log, "torov: a debugger may connect to %s: gdb -ex 'target remote %s' %s\n", address, address, s.path)
 	}
-	select {
-	case <-d.core.Over():
-	case <-time.After(lastWord):
+}
+
+// launch starts another program for a client, in a machine of its own. The one
+// before has ended.
+func (d *debugger) launch(l rsp.Launch, use func(*kernel.Kernel)) error {
+	s, err := d.setup.changed(l)
+	if err != nil {
+		return err
 	}
-	d.stop()
+	file, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	g, err := s.boot(os.Stderr)
+	if err != nil {
+		return err
+	}
+	use(g.kernel)
+	stdio := d.stdio
+	for _, f := range stdio {
+		if f != nil {
+			f.Hold()
+		}
+	}
+	p, err := s.start(g, file, stdio)
+	if err != nil {
+		return errors.Join(err, g.machine.Close())
+	}
+	forwardSignals(p)
+	d.next <- g
+	return nil
+}
+
+// outlast lets a connected client hear of the end, and start other programs. It
+// returns the last one and how it ended.
+func (d *debugger) outlast(g *guest, status kernel.ExitStatus, err error) (*guest, kernel.ExitStatus, error) {
+	defer d.stop()
+	for err == nil {
+		var patience <-chan time.Time
+		if !d.core.Stays() {
+			patience = time.After(lastWord)
+		}
+		select {
+		case next := <-d.next:
+			err = g.machine.Close()
+			if g = next; err == nil {
+				status, err = g.kernel.Wait()
+			}
+		case <-d.core.Over():
+			return g, status, nil
+		case <-patience:
+			return g, status, nil
+		}
+	}
+	return g, status, err
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,12 +21,11 @@ import (
 
 // takeStdio gives the three standard descriptors to the program and puts
 // /dev/null in the place of the first two: what the program closes must be
-// closed, and what the VMM opens later must not get their numbers. The log
-// goes to standard error.
-func takeStdio() (stdio [3]*kernel.File, log io.Writer, err error) {
+// closed, and what the VMM opens later must not get their numbers.
+func takeStdio() (stdio [3]*kernel.File, err error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return stdio, nil, fmt.Errorf("/dev/null: %w", err)
+		return stdio, fmt.Errorf("/dev/null: %w", err)
 	}
 	for fd := range stdio {
 		// 10: out of the way of the standard ones.
@@ -36,11 +37,22 @@ func takeStdio() (stdio [3]*kernel.File, log io.Writer, err error) {
 		stdio[fd] = kernel.NewFile(own, stdioName(own, fd), false, flags&unix.O_NONBLOCK != 0)
 		if fd < 2 {
 			if err := unix.Dup3(null, fd, 0); err != nil {
-				return stdio, nil, fmt.Errorf("move descriptor %d: %w", fd, err)
+				return stdio, fmt.Errorf("move descriptor %d: %w", fd, err)
 			}
 		}
 	}
-	return stdio, os.Stderr, nil
+	return stdio, nil
+}
+
+// giveStdioAway leaves standard input and output to a debugger that speaks
+// over them: the program reads nothing and writes to standard error, as with
+// gdbserver.
+func giveStdioAway() error {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("/dev/null: %w", err)
+	}
+	return errors.Join(unix.Dup2(null, 0), unix.Dup2(2, 1), unix.Close(null))
 }
 
 // stdioName is what /proc/self/fd says of an inherited descriptor.
@@ -68,7 +80,15 @@ func ignoredSignals() (out []linux.Signal) {
 	return out
 }
 
+// signalled is the process that gets torov's signals.
+var signalled atomic.Pointer[kernel.Process]
+
+// forwardSignals gives the signals that torov gets to the process, and to no
+// other any more.
 func forwardSignals(p *kernel.Process) {
+	if signalled.Swap(p) != nil {
+		return
+	}
 	var wanted []os.Signal
 	for _, s := range forwarded {
 		if !signal.Ignored(s) {
@@ -82,7 +102,7 @@ func forwardSignals(p *kernel.Process) {
 	go func() {
 		for s := range ch {
 			n := linux.Signal(s.(syscall.Signal))
-			p.Signal(linux.KillInfo(n, linux.SI_USER, 0, 0))
+			signalled.Load().Signal(linux.KillInfo(n, linux.SI_USER, 0, 0))
 		}
 	}()
 }

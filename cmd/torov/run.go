@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,9 +15,7 @@ import (
 
 	"torov/internal/config"
 	"torov/internal/engine"
-	"torov/internal/engine/kvmcpu"
 	"torov/internal/kernel"
-	"torov/internal/linux"
 	"torov/internal/syscalls"
 )
 
@@ -26,7 +23,9 @@ type runCmd struct {
 	Allow    []string `help:"Grant system calls or groups." placeholder:"NAME" sep:","`
 	Deny     []string `help:"Refuse system calls or groups; stronger than --allow and -A." placeholder:"NAME" sep:","`
 	AllowAll bool     `short:"A" help:"Grant every system call."`
-	Gdb      string   `help:"Hold the program until a debugger connects: :PORT (loopback), HOST:PORT, unix:PATH." placeholder:"ADDR"`
+	Gdb      string   `help:"Hold the program until a debugger connects: :PORT (loopback), HOST:PORT, unix:PATH, - (stdin and stdout)." placeholder:"ADDR" xor:"gdb"`
+	Attach   string   `name:"gdb-attach" help:"Run the program, and let debuggers connect at any time." placeholder:"ADDR" xor:"gdb"`
+	Multi    bool     `name:"gdb-multi" help:"With --gdb: stay until \"monitor exit\", for debuggers that start programs; PROGRAM is optional."`
 	Root     string   `help:"Host directory that is the program's root." placeholder:"DIR"`
 	Mount    []string `help:"Make a host path appear in the program's file system." placeholder:"SOURCE:TARGET[:ro]" sep:"none"`
 	Cwd      string   `help:"The program's working directory, in its own file system." placeholder:"DIR"`
@@ -37,18 +36,19 @@ type runCmd struct {
 	NoASLR   bool     `name:"no-aslr" help:"Load at fixed addresses."`
 	Stats    bool     `help:"Print exits of the virtual machine when the program has ended."`
 
-	Program string   `arg:"" help:"A program, or a configuration file ending in .json."`
+	Program string   `arg:"" optional:"" help:"A program, or a configuration file ending in .json."`
 	Args    []string `arg:"" optional:"" passthrough:"" help:"Arguments of the program."`
 }
 
 // setup is everything that a run needs, whether it came from flags or a file.
 type setup struct {
 	path        string // host path of the program
+	dir         string // if set, path is in this directory, whatever links there are
 	guestPath   string // the program's own name for it
 	args, env   []string
 	flat        *kernel.Flat
 	permissions syscalls.Permissions
-	gdb         string
+	gdb         gdbOptions
 	root, cwd   string
 	mounts      []kernel.Mount
 	memory      uint64
@@ -74,14 +74,20 @@ func (c *runCmd) Run() error {
 
 func (c *runCmd) setup() (*setup, error) {
 	s := &setup{env: os.Environ(), pid: os.Getpid(), randomize: !c.NoASLR && c.Gdb == ""}
+	if c.Multi && c.Gdb == "" {
+		return nil, errors.New("--gdb-multi: needs --gdb ADDR")
+	}
 	if c.ClearEnv {
 		s.env = nil
 	}
 	var err error
-	if strings.HasSuffix(c.Program, ".json") {
+	switch {
+	case strings.HasSuffix(c.Program, ".json"):
 		err = s.fromConfig(c.Program)
-	} else {
+	case c.Program != "":
 		err = s.find(c.Program)
+	case !c.Multi:
+		err = errors.New("run: want a program or a configuration file; see torov run --help")
 	}
 	if err != nil {
 		return nil, err
@@ -106,8 +112,11 @@ func (s *setup) applyFlags(c *runCmd) error {
 	s.permissions.Allow = append(s.permissions.Allow, c.Allow...)
 	s.permissions.Deny = append(s.permissions.Deny, c.Deny...)
 	s.permissions.All = s.permissions.All || c.AllowAll
-	if c.Gdb != "" {
-		s.gdb, s.randomize = c.Gdb, false
+	switch {
+	case c.Gdb != "":
+		s.gdb, s.randomize = gdbOptions{address: c.Gdb, hold: c.Program != "", multi: c.Multi}, false
+	case c.Attach != "":
+		s.gdb = gdbOptions{address: c.Attach}
 	}
 	if c.Root != "" {
 		s.root = c.Root
@@ -229,7 +238,7 @@ func (s *setup) fromConfig(file string) error {
 		s.pid = 1
 	}
 	if c.Debug.Allowed {
-		s.gdb, s.randomize = c.Debug.Address, false
+		s.gdb, s.randomize = gdbOptions{address: c.Debug.Address, hold: true}, false
 	}
 	s.permissions = syscalls.Permissions{All: c.Permissions.AllowAll, Allow: c.Permissions.Allow, Deny: c.Permissions.Deny}
 	for _, h := range c.Hypercalls {
@@ -263,54 +272,4 @@ func isRaw(c *config.Config) (bool, error) {
 	var magic [4]byte
 	n, _ := f.Read(magic[:])
 	return string(magic[:n]) != "\x7fELF", nil
-}
-
-// run makes the machine and the kernel, runs the program, and returns how it
-// ended.
-func (s *setup) run() (kernel.ExitStatus, error) {
-	var none kernel.ExitStatus
-	file, err := os.Open(s.path)
-	if err != nil {
-		status := exitCannotRun
-		if errors.Is(err, fs.ErrNotExist) {
-			status = exitNotFound
-		}
-		return none, &statusError{status, err}
-	}
-	defer file.Close()
-	machine, err := kvmcpu.New(kvmcpu.Options{Memory: s.memory, HypercallPort: s.port})
-	if err != nil {
-		return none, err
-	}
-	stdio, log, err := takeStdio()
-	if err != nil {
-		return none, err
-	}
-	k := kernel.New(kernel.Config{
-		Machine: machine, Syscall: syscalls.NewDispatcher(s.permissions).Syscall, Log: log,
-		Root: s.root, Cwd: s.cwd, Mounts: s.mounts, PID: s.pid, Randomize: s.randomize, HaltEnds: s.flat != nil,
-		Random: func(b []byte) { _, _ = rand.Read(b) }, // never fails, says its documentation
-	})
-	debugger, err := s.debugger(k, log)
-	if err != nil {
-		return none, err
-	}
-	p, err := k.Start(kernel.Program{
-		File: file, Path: s.guestPath, Args: s.args, Env: s.env, Flat: s.flat, Stdio: stdio, IgnoredSignals: ignoredSignals(),
-	})
-	if err != nil {
-		var errno linux.Errno
-		if errors.As(err, &errno) {
-			return none, &statusError{exitCannotRun, fmt.Errorf("%s: %w", s.path, err)}
-		}
-		return none, fmt.Errorf("%s: %w", s.path, err)
-	}
-	forwardSignals(p)
-	status, err := k.Wait()
-	debugger.close()
-	if s.stats {
-		printStats(log, machine)
-	}
-	// The kernel takes machine and memory down faster than we could.
-	return status, err
 }

@@ -47,6 +47,9 @@ type Options struct {
 	// Hold keeps the program before its first instruction until a client
 	// connects.
 	Hold bool
+	// Multi: there need not be a program; torov is there for clients that start
+	// some until "monitor exit".
+	Multi bool
 	// Describe writes a system call with its arguments, for "monitor strace";
 	// nil: name and registers.
 	Describe func(t *kernel.Thread, nr uint64, args [6]uint64) string
@@ -74,6 +77,9 @@ type Debugger struct {
 	arrived   sync.Cond // a thread has come to Event, or ended
 	state     runState
 	connected bool // a client is there, attached or not
+	extended  bool // and it stays when the program has ended
+	multi     bool // Options.Multi
+	quit      bool // torov is to end with the program, whoever is connected
 	nonStop   bool // threads stop one by one
 	attached  bool // a client is connected, or the program is held for one
 	threads   map[*kernel.Thread]*thread
@@ -134,11 +140,15 @@ func New(k *kernel.Kernel, opt Options) *Debugger {
 		kernel: k, machine: m, caps: m.DebugCaps, layout: newRegisterLayout(m), launch: opt.Launch,
 		attached: opt.Hold, threads: make(map[*kernel.Thread]*thread), stops: make(chan rsp.Stop, 64),
 		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), attaching: opt.Hold, describe: opt.Describe,
+		multi: opt.Multi,
 	}
 	d.cond.L, d.arrived.L = &d.mu, &d.mu
 	d.files.d = d
-	if opt.Hold {
+	switch {
+	case opt.Hold:
 		d.state = stopping
+	case opt.Multi:
+		d.state = exited
 	}
 	return d
 }
@@ -151,7 +161,7 @@ func (d *Debugger) Target() *rsp.Target {
 		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Files: &d.files, Events: d,
 	}
 	if d.launch != nil {
-		t.Launcher = d
+		t.Launcher, t.Attacher = d, d
 	}
 	return t
 }
@@ -228,8 +238,22 @@ func (d *Debugger) Alive(id rsp.ThreadID) bool {
 func (d *Debugger) Connected() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.attached, d.connected, d.nonStop = true, true, false
+	d.attached, d.connected, d.extended, d.nonStop = true, true, false, false
 	d.resetWishes()
+}
+
+// Extended implements rsp.SessionExtender.
+func (d *Debugger) Extended() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.extended = true
+}
+
+// Stays reports whether a client is there that may yet start the program again.
+func (d *Debugger) Stays() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.connected && d.extended || d.multi
 }
 
 // resetWishes forgets what a client asked to be told.
@@ -257,10 +281,22 @@ func (d *Debugger) Closed() {
 }
 
 // finish says that torov may end, if the program has and nobody is left who
-// could start it again or has not read of its end yet.
+// could start another one or has not read of its end yet.
 func (d *Debugger) finish() {
-	if d.state == exited && !d.connected {
+	if d.state == exited && (d.quit || !d.connected && !d.multi) {
 		d.overOnce.Do(func() { close(d.over) })
+	}
+}
+
+// exit ends the program and torov, whoever is connected.
+func (d *Debugger) exit() {
+	d.mu.Lock()
+	d.quit, d.attached = true, false
+	old := d.current
+	d.finish()
+	d.mu.Unlock()
+	if old != nil {
+		old.Kill(linux.SIGKILL)
 	}
 }
 

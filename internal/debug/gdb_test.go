@@ -22,18 +22,21 @@ var (
 //
 //	# program: NAME ARGUMENT...
 //	# torov: FLAG...         further flags of torov run
+//	# attach: TEXT           the program runs, and gdb comes when it has printed this
 //	# interrupt: TEXT        ^C whenever the program prints this line
 //	# like gdbserver         the transcript is the same with gdbserver
 //	# any thread             which of the threads it is depends on the day
 //	# not in a short run     others cover the same ground in the slow lab
 //
-// A line "# reconnect" ends one gdb and starts another on the same program. The
+// A line "# reconnect" ends one gdb and starts another on the same program.
+// CONNECT connects, EXTENDED by the extended protocol. The
 // transcript NAME.out holds each command after a "+", what gdb said, the
 // program's output and its end.
 type script struct {
 	name          string
 	program, args string
 	flags         []string
+	attach        string
 	interrupt     string
 	likeGdbserver bool
 	anyThread     bool
@@ -58,6 +61,8 @@ func readScript(t *testing.T, file string) script {
 			s.program, s.args, _ = strings.Cut(value, " ")
 		case "# torov":
 			s.flags = strings.Fields(value)
+		case "# attach":
+			s.attach = value
 		case "# interrupt":
 			s.interrupt = value
 		case "# like gdbserver":
@@ -165,7 +170,8 @@ func (s script) gdb(t *testing.T, srv *server, commands string) string {
 		"-ex", "set remotetimeout "+fmt.Sprint(int(timeout(t).Seconds())),
 		"-ex", "set trace-commands on", "-ex", "file "+symbols)
 	cmd.Dir = srv.dir
-	cmd.Stdin = strings.NewReader(strings.ReplaceAll(commands, "CONNECT", "target remote "+srv.address))
+	connect := strings.NewReplacer("CONNECT", "target remote "+srv.address, "EXTENDED", "target extended-remote "+srv.address)
+	cmd.Stdin = strings.NewReader(connect.Replace(commands))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -189,7 +195,7 @@ func (s script) gdb(t *testing.T, srv *server, commands string) string {
 
 // What differs from run to run, or from one C library to the next.
 var (
-	quietLines = regexp.MustCompile(`(?m)^(Reading symbols from .*|warning: File transfers from remote targets can be slow.*|\+target remote .*|Remote debugging using .*|Reading .* from remote target\.\.\.|` +
+	quietLines = regexp.MustCompile(`(?m)^(Reading symbols from .*|warning: File transfers from remote targets can be slow.*|\+target (extended-)?remote .*|Remote debugging using .*|Reading .* from remote target\.\.\.|` +
 		`Using host libthread_db.*|\(No debugging symbols found in .*|` +
 		`\[Thread debugging using.*)\n`)
 	longNumber = regexp.MustCompile(`0x[0-9a-f]{6,16}\b`)

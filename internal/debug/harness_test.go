@@ -185,7 +185,11 @@ func startTorov(t *testing.T, s script) *server {
 	dir := shortTempDir(t)
 	socket := filepath.Join(dir, "gdb")
 	srv := &server{address: socket, torov: true, dir: dir}
-	args := append([]string{"run", "-A", "--stats", "--gdb", "unix:" + socket}, s.flags...)
+	how := "--gdb"
+	if s.attach != "" {
+		how = "--gdb-attach"
+	}
+	args := append([]string{"run", "-A", "--stats", how, "unix:" + socket}, s.flags...)
 	program := programPath(t, s.program)
 	if s.program == "raw" {
 		program = flatConfig(t)
@@ -195,7 +199,9 @@ func startTorov(t *testing.T, s script) *server {
 	srv.start(t)
 	for {
 		// The socket is in the file system a moment before it takes clients.
-		if strings.Contains(srv.stderr.String(), "waiting for a debugger") {
+		said := srv.stderr.String()
+		if strings.Contains(said, "waiting for a debugger") || s.attach != "" && strings.Contains(said, "a debugger may connect") {
+			srv.waitFor(t, s.attach)
 			return srv
 		}
 		srv.mustRun(t)
@@ -298,7 +304,7 @@ func shortTempDir(t *testing.T) string {
 func (srv *server) messages() string {
 	var out strings.Builder
 	for line := range strings.Lines(srv.stderr.String()) {
-		if strings.HasPrefix(line, "torov: ") && !strings.HasPrefix(line, "torov: exits:") && !strings.HasPrefix(line, "torov: peak memory:") && !strings.HasPrefix(line, "torov: waiting for") {
+		if strings.HasPrefix(line, "torov: ") && !strings.HasPrefix(line, "torov: exits:") && !strings.HasPrefix(line, "torov: peak memory:") && !strings.HasPrefix(line, "torov: waiting for") && !strings.HasPrefix(line, "torov: a debugger may") {
 			out.WriteString(line)
 		}
 	}

@@ -32,6 +32,7 @@ func init() {
 		{"cpu", "", "control registers of the selected thread's vCPU", true, monitorCPU},
 		{"walk", "ADDRESS", "the page-table entries that translate an address", true, monitorWalk},
 		{"exits", "", "how often the virtual machine left the guest, by reason", false, monitorExits},
+		{"exit", "", "end the program and torov", false, func(d *Debugger, _ *thread, _ []string, _ io.Writer) error { d.exit(); return nil }},
 		{"capabilities", "", "what debugging this KVM does by itself", false, monitorCaps},
 	}
 }

@@ -2,6 +2,7 @@ package debug
 
 import (
 	"errors"
+	"fmt"
 
 	"torov/rsp"
 )
@@ -19,10 +20,25 @@ func (d *Debugger) Attach() (rsp.Stop, error) {
 		d.cond.Wait()
 	}
 	d.attaching = false
-	if d.last.Kind == rsp.StopInterrupt || d.last.Kind == rsp.StopNone {
+	if d.state == stopped && (d.last.Kind == rsp.StopInterrupt || d.last.Kind == rsp.StopNone) {
 		d.last.Kind = rsp.StopHalted
 	}
 	return d.last, nil
+}
+
+// AttachTo implements rsp.Attacher: a client that has detached comes back. GDB
+// knows the process by the number that it is attached to with.
+func (d *Debugger) AttachTo(p rsp.PID) (rsp.Stop, error) {
+	d.mu.Lock()
+	proc, there := d.current, d.state != exited
+	d.mu.Unlock()
+	switch {
+	case !there || proc == nil:
+		return rsp.Stop{}, fmt.Errorf("process %d: %w", p, rsp.ErrNoProcess)
+	case int(p) != idBase+proc.PID:
+		return rsp.Stop{}, fmt.Errorf("no process %d here, but %d", p, idBase+proc.PID)
+	}
+	return d.Attach()
 }
 
 // Resume implements rsp.RunControl.

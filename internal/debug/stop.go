@@ -134,12 +134,10 @@ func (d *Debugger) ProcessExit(p *kernel.Process, status kernel.ExitStatus) {
 	}
 	d.state, d.last, d.reason = exited, s, nil
 	d.cond.Broadcast()
-	switch {
-	case !d.attached:
-		d.finish()
-	case !d.attaching:
+	if d.attached && !d.attaching {
 		d.stops <- s
 	}
+	d.finish()
 }
 
 func trapInfo(code int32, th *thread) linux.SigInfo {

@@ -108,34 +108,17 @@ func BenchmarkStart(b *testing.B) {
 	b.Run("qemu", func(b *testing.B) { run(need(b, "qemu-x86_64"), guest(b))(b) })
 }
 
-// timed lets the guest measure itself: one run of enough rounds per sample.
-func timed(mode string, rounds int, prefix ...string) func(b *testing.B) {
-	return func(b *testing.B) {
-		sum, n := 0.0, 0
-		for b.Loop() {
-			text := output(b, append(prefix, guest(b), mode, strconv.Itoa(rounds))...)
-			ns, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			sum += ns
-			n++
-		}
-		b.ReportMetric(sum/float64(n), "ns/op")
-	}
-}
-
 // BenchmarkSyscall is one getppid: the floor is a bare KVM_RUN loop that leaves
 // the guest the same way and does nothing else.
 func BenchmarkSyscall(b *testing.B) {
-	b.Run("floor", floor)
-	b.Run("torov", timed("getppid", 20000, torov(b), "run"))
-	b.Run("native", timed("getppid", 200000))
+	compare(b, floor(b), timed("torov", "getppid", syscallCount, torov(b), "run"), timed("native", "getppid", 10*syscallCount))
 }
+
+// syscallCount is how many calls make a sample.
+const syscallCount = 20000
 
 // BenchmarkCompute is a thousand steps of a generator of random numbers: no
 // memory, no system calls.
 func BenchmarkCompute(b *testing.B) {
-	b.Run("native", timed("compute", 300000))
-	b.Run("torov", timed("compute", 300000, torov(b), "run"))
+	compare(b, timed("native", "compute", 50000), timed("torov", "compute", 50000, torov(b), "run"))
 }

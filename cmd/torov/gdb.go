@@ -14,6 +14,7 @@ import (
 
 	"torov/internal/debug"
 	"torov/internal/kernel"
+	"torov/internal/syscalls"
 	"torov/rsp"
 )
 
@@ -63,7 +64,7 @@ func (s *setup) debugger(g *guest, listener net.Listener, stdio [3]*kernel.File)
 			d.stdio[i] = f.Hold() // for the next program
 		}
 	}
-	d.core = debug.New(g.kernel, debug.Options{Hold: s.gdb.hold, Multi: s.gdb.multi, Launch: d.launch})
+	d.core = debug.New(g.kernel, debug.Options{Hold: s.gdb.hold, Multi: s.gdb.multi, Launch: d.launch, Describe: syscalls.Describe})
 	g.kernel.SetTracer(d.core)
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel

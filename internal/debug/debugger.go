@@ -50,9 +50,9 @@ type Options struct {
 	// Multi: there need not be a program; torov is there for clients that start
 	// some until "monitor exit".
 	Multi bool
-	// Describe writes a system call with its arguments, for "monitor strace";
-	// nil: name and registers.
-	Describe func(t *kernel.Thread, nr uint64, args [6]uint64) string
+	// Describe writes a system call that has returned result, for "monitor
+	// strace"; nil: name and registers.
+	Describe func(t *kernel.Thread, nr uint64, args [6]uint64, result uint64) string
 	// Launch starts a program in a new kernel when the client asks for it. It
 	// is called when the program before has ended, and must hand the kernel to
 	// use before it starts the process. nil: clients cannot start programs.
@@ -67,7 +67,7 @@ type Debugger struct {
 	layout  registerLayout
 	launch  func(rsp.Launch, func(*kernel.Kernel)) error
 	// describe is Options.Describe.
-	describe func(t *kernel.Thread, nr uint64, args [6]uint64) string
+	describe func(t *kernel.Thread, nr uint64, args [6]uint64, result uint64) string
 
 	// curious: somebody may want to know of system calls.
 	curious atomic.Bool

@@ -59,7 +59,7 @@ func TestFiles(t *testing.T) {
 		t.Errorf("cmdline is %q", got)
 	}
 	for _, path := range []string{proc + "/maps", fmt.Sprintf("%s/task/%d/maps", proc, id), "/proc/self/maps"} {
-		if got := c.contents(path); !strings.Contains(got, "/basic") || strings.Contains(got, "torov") {
+		if got := c.contents(path); !strings.Contains(got, "/basic") || strings.Contains(got, torovPath(t)) {
 			t.Errorf("%s is\n%s", path, got)
 		}
 	}

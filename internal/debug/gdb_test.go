@@ -209,6 +209,7 @@ var (
 	starred      = regexp.MustCompile(`(?m) \(\*\)| {4}(?:target:)|^\(\*\).*\n`)
 	whichThread  = regexp.MustCompile(`(?m)^\[Switching to Thread .*\n|(Thread) [0-9]+ (")`)
 	procPath     = regexp.MustCompile(`/proc/[0-9]+/`)
+	tracedThread = regexp.MustCompile(`(?m)^torov: \[[0-9]+\]`)
 	frameNumber  = regexp.MustCompile(`(?m)^#[0-9]+ +`)
 )
 
@@ -225,6 +226,7 @@ func normalise(s string) string {
 	if dir, err := filepath.Abs("testdata/programs"); err == nil {
 		s = strings.ReplaceAll(s, dir+"/", "")
 	}
+	s = tracedThread.ReplaceAllString(s, "torov: [TID]")
 	s = procPath.ReplaceAllString(s, "/proc/PID/")
 	s = frameNumber.ReplaceAllString(s, "#  ")
 	first := 0

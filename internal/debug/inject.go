@@ -43,7 +43,7 @@ func (d *Debugger) traceEntry(th *thread) {
 	r := th.t.Regs()
 	th.call = &tracedCall{nr, [6]uint64{r.RDI, r.RSI, r.RDX, r.R10, r.R8, r.R9}}
 	if nr == unix.SYS_EXIT || nr == unix.SYS_EXIT_GROUP {
-		d.traceResult(th, "?")
+		d.traceResult(th, 0, "?")
 	}
 }
 
@@ -57,17 +57,17 @@ func (d *Debugger) traceReturn(th *thread) {
 	case rax > 1<<32:
 		result = fmt.Sprintf("%#x", rax)
 	}
-	d.traceResult(th, result)
+	d.traceResult(th, rax, result)
 }
 
-func (d *Debugger) traceResult(th *thread, result string) {
+func (d *Debugger) traceResult(th *thread, rax uint64, result string) {
 	c := th.call
 	if th.call = nil; c == nil {
 		return
 	}
 	text := ""
 	if d.describe != nil {
-		text = d.describe(th.t, c.nr, c.args)
+		text = d.describe(th.t, c.nr, c.args, rax)
 	} else {
 		text = plainCall(c)
 	}

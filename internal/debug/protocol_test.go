@@ -161,7 +161,7 @@ func TestStrace(t *testing.T) {
 	c.conn.Close()
 	srv.wait(t)
 	log := srv.messages()
-	inOrder(t, log, "] write(0x1, 0x", ") = -1 ENOSPC\n", "] exit_group(0x52", ") = ?\n")
+	inOrder(t, log, `] write(1, "add 5\n`, ") = -1 ENOSPC\n", "] exit_group(82) = ?\n")
 	if srv.stdout.String() != "" || strings.Contains(log, "brk") {
 		t.Errorf("output %q, log:\n%s", srv.stdout.String(), log)
 	}

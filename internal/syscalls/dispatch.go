@@ -96,7 +96,7 @@ func (d *Dispatcher) refused(t *kernel.Thread, c *Call) {
 		return
 	}
 	if d.grants[c.Nr].denied {
-		t.Kernel().Logf("%s[%d]: %s refused: taken away by --deny", t.Comm(), t.TID, c.Name)
+		t.Kernel().Logf("%s[%d]: %s refused: taken away by --deny, or by Allowed false in the configuration", t.Comm(), t.TID, c.Name)
 		return
 	}
 	group := ""

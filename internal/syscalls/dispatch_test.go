@@ -76,9 +76,9 @@ func TestRefusal(t *testing.T) {
 		want string
 	}{
 		{Permissions{}, "socket", "torov: prog[4242]: socket refused: not permitted; grant it with --allow socket, --allow net or -A\n"},
-		{Permissions{Deny: []string{"socket"}, All: true}, "socket", "torov: prog[4242]: socket refused: taken away by --deny\n"},
-		{Permissions{Deny: []string{"net"}, All: true}, "socket", "torov: prog[4242]: socket refused: taken away by --deny\n"},
-		{Permissions{Deny: []string{"getppid"}}, "getppid", "torov: prog[4242]: getppid refused: taken away by --deny\n"},
+		{Permissions{Deny: []string{"socket"}, All: true}, "socket", "torov: prog[4242]: socket refused: taken away by --deny, or by Allowed false in the configuration\n"},
+		{Permissions{Deny: []string{"net"}, All: true}, "socket", "torov: prog[4242]: socket refused: taken away by --deny, or by Allowed false in the configuration\n"},
+		{Permissions{Deny: []string{"getppid"}}, "getppid", "torov: prog[4242]: getppid refused: taken away by --deny, or by Allowed false in the configuration\n"},
 	} {
 		th, log := logged(t)
 		d := NewDispatcher(c.p)

@@ -26,8 +26,8 @@
 // What the server tells a client it can do follows from which fields are set.
 // Search, checksums, register save and restore, thread lists and the like need
 // no capability of their own: the server builds them from the four required
-// ones. Package internal/toy is a complete debuggee; its command toygdb serves
-// it.
+// ones. Command example is a CPU with a stub of that size; package internal/toy
+// has every capability, for the tests.
 //
 // A client is attached to the debuggee with its first packet: until then the
 // program runs undisturbed. One client is served at a time; another one that

@@ -23,6 +23,7 @@ var may = map[string][]string{
 	"rsp/agent":               nil,
 	"rsp/amd64":               {"rsp"},
 	"rsp/internal/toy":        {"rsp", "rsp/agent", "rsp/amd64"},
+	"rsp/example":             {"rsp", "rsp/amd64"},
 	"rsp/internal/toy/toygdb": {"rsp", "rsp/internal/toy"},
 	"internal/arch":           nil,
 	"internal/config":         nil,

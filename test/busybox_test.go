@@ -99,6 +99,7 @@ var busyboxCases = []busyboxCase{
 	{args: []string{"bc"}, stdin: "2^200\nscale=20\n4*a(1)\n"},
 	{args: []string{"dc", "-e", "3 4 + 5 * p"}},
 	{args: []string{"expr", "3", "*", "(", "4", "+", "5", ")"}},
+	{args: []string{"echo", "-O1", "--foo=bar", "--root", "x", "-ab=c", "--", "-A"}},
 	{args: []string{"sh", "-c", "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); done; echo $i ${#i} ${HOME:-none}"}},
 	{args: []string{"sh", "-c", "f() { local x=$1; [ $x -gt 1 ] && f $((x - 1)); echo $x; }; f 5; exit 3"}},
 	{args: []string{"sh", "-c", "cd tree && echo *; for f in *.txt; do while read -r l; do echo \"$f: $l\"; done < $f; done; echo done > written"}},

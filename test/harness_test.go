@@ -133,7 +133,7 @@ func (c command) inVM(t *testing.T) command {
 func (c command) underTorov(t *testing.T, flags ...string) command {
 	t.Helper()
 	args := append([]string{"run"}, flags...)
-	args = append(append(args, "--", c.path), c.args...)
+	args = append(append(args, c.path), c.args...)
 	c.path, c.args = torov(t), args
 	return c
 }

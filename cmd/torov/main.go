@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -54,10 +55,14 @@ func main() {
 		fmt.Fprintf(os.Stderr, "torov: %v\n", err)
 		os.Exit(2)
 	}
-	ctx, err := parser.Parse(args)
+	own, program := cutProgram(parser.Model, args)
+	ctx, err := parser.Parse(own)
 	if err != nil {
 		parser.Errorf("%s", err)
 		os.Exit(2)
+	}
+	if len(program) > 0 {
+		c.Run.Program, c.Run.Args = program[0], program[1:]
 	}
 	if err := ctx.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "torov: %v\n", err)
@@ -68,4 +73,33 @@ func main() {
 		}
 		os.Exit(status)
 	}
+}
+
+// cutProgram takes the program and its arguments off a command line of the verb
+// run. They are nobody else's: a parser would take arguments that look like
+// flags for torov's, or split them.
+func cutProgram(app *kong.Application, args []string) (own, program []string) {
+	if len(args) == 0 || args[0] != "run" {
+		return args, nil
+	}
+	valued := map[string]bool{}
+	for _, command := range app.Children {
+		if command.Name != "run" {
+			continue
+		}
+		for _, flag := range command.Flags {
+			valued["--"+flag.Name] = !flag.IsBool()
+		}
+	}
+	for i := 1; i < len(args); i++ {
+		switch a := args[i]; {
+		case a == "--":
+			return args[:i], args[i+1:]
+		case a == "-" || !strings.HasPrefix(a, "-"):
+			return args[:i], args[i:]
+		case valued[a]:
+			i++
+		}
+	}
+	return args, nil
 }

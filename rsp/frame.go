@@ -1,6 +1,10 @@
 package rsp
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+)
 
 // A packet is $payload#cc, where cc is the sum of the payload's bytes modulo
 // 256 in hexadecimal (GDB manual, E.1 "Overview").
@@ -17,32 +21,68 @@ const hexDigits = "0123456789abcdef"
 // appendPacket frames a payload that needs no more escaping. start is '$', or
 // '%' for a notification.
 func appendPacket(dst []byte, start byte, payload []byte) []byte {
-	var sum byte
-	for _, b := range payload {
-		sum += b
-	}
-	dst = append(dst, start)
-	dst = append(dst, payload...)
+	from := len(dst) + 1
+	return seal(append(append(dst, start), payload...), from)
+}
+
+// appendReply frames a payload, with run lengths where they help.
+func appendReply(dst, payload []byte) []byte {
+	from := len(dst) + 1
+	return seal(appendCompressed(append(dst, '$'), payload), from)
+}
+
+// seal ends the packet whose payload begins at from.
+func seal(dst []byte, from int) []byte {
+	sum := checksum(dst[from:])
 	return append(dst, '#', hexDigits[sum>>4], hexDigits[sum&15])
 }
 
-// appendEscaped appends binary data for use in a reply. '*' must be escaped
-// too, because clients expand run lengths in every reply. It stops before dst
+// checksum adds bytes modulo 256, eight at a time: every other one, in sums of
+// 16 bits each, which hold 128 pairs.
+func checksum(p []byte) byte {
+	const odd, block = 0x00ff00ff00ff00ff, 8 * 128
+	var sum uint64
+	for len(p) >= 8 {
+		var sums uint64
+		n := min(len(p), block) &^ 7
+		for i := 0; i < n; i += 8 {
+			w := binary.LittleEndian.Uint64(p[i:])
+			sums += w&odd + w>>8&odd
+		}
+		p = p[n:]
+		sum += sums + sums>>16 + sums>>32 + sums>>48
+	}
+	for _, b := range p {
+		sum += uint64(b)
+	}
+	return byte(sum)
+}
+
+// escaped are the bytes of a reply that must be escaped. '*' is one, because
+// clients expand run lengths in every reply.
+var escaped = [256]bool{'#': true, '$': true, escapeByte: true, '*': true}
+
+// appendEscaped appends binary data for use in a reply. It stops before dst
 // would exceed limit and returns how many bytes of data it took.
 func appendEscaped(dst, data []byte, limit int) ([]byte, int) {
-	for i, b := range data {
-		switch b {
-		case '#', '$', escapeByte, '*':
-			if len(dst)+2 > limit {
-				return dst, i
-			}
-			dst = append(dst, escapeByte, b^escapeMask)
-		default:
-			if len(dst)+1 > limit {
-				return dst, i
-			}
-			dst = append(dst, b)
+	for i := 0; i < len(data); {
+		plain := i
+		for plain < len(data) && !escaped[data[plain]] {
+			plain++
 		}
+		room := max(limit-len(dst), 0)
+		if plain-i > room {
+			return append(dst, data[i:i+room]...), i + room
+		}
+		dst = append(dst, data[i:plain]...)
+		if i = plain; i == len(data) {
+			break
+		}
+		if len(dst)+2 > limit {
+			return dst, i
+		}
+		dst = append(dst, escapeByte, data[i]^escapeMask)
+		i++
 	}
 	return dst, len(data)
 }
@@ -80,28 +120,66 @@ const (
 // rleForbidden are the letters a run length must not be.
 const rleForbidden = "#$+-*}"
 
-// compress run-length-encodes a long payload made of hexadecimal digits (and
-// the x of unavailable registers) only. Other payloads are returned as they
-// are: some clients do not expand runs in what they take for binary data.
-func compress(p []byte) []byte {
-	if len(p) < rleBytes {
-		return p
+// runLetters are those of a payload that may be compressed: hexadecimal digits
+// and the x of unavailable registers.
+var runLetters = func() (is [256]bool) {
+	for _, b := range []byte(hexDigits + "x") {
+		is[b] = true
 	}
+	return is
+}()
+
+func onlyRunLetters(p []byte) bool {
 	for _, b := range p {
-		if (b < '0' || b > '9') && (b < 'a' || b > 'f') && b != 'x' {
-			return p
+		if !runLetters[b] {
+			return false
 		}
 	}
-	out := make([]byte, 0, len(p)/2)
-	for i := 0; i < len(p); {
-		n := 1
-		for i+n < len(p) && p[i+n] == p[i] {
-			n++
-		}
-		out = appendRun(out, p[i], n)
-		i += n
+	return true
+}
+
+// appendCompressed appends a payload, run-length-encoded if it is long and made
+// of hexadecimal digits only: some clients do not expand runs in what they take
+// for binary data. Runs are looked for eight letters at a time. Those shorter
+// than 15 may be missed: random memory has many of four, and writing those
+// down costs more time than it saves.
+func appendCompressed(dst, p []byte) []byte {
+	if len(p) < rleBytes {
+		return append(dst, p...)
 	}
-	return out
+	begin, done := len(dst), 0 // p[:done] is in dst
+	for i := 0; i+8 <= len(p); {
+		w := binary.LittleEndian.Uint64(p[i:])
+		if w != w<<8|w>>56 { // not eight times the same
+			i += 8
+			continue
+		}
+		start := i
+		for start > done && p[start-1] == p[i] {
+			start--
+		}
+		if !onlyRunLetters(p[done : start+1]) {
+			return append(dst[:begin], p...)
+		}
+		end := endOfRun(p, i+8, w)
+		dst = appendRun(append(dst, p[done:start]...), p[i], end-start)
+		done, i = end, (end+7)&^7
+	}
+	if done > 0 && !onlyRunLetters(p[done:]) {
+		return append(dst[:begin], p...)
+	}
+	return append(dst, p[done:]...)
+}
+
+// endOfRun returns the end of a run in p that goes on at i; w is eight of it.
+func endOfRun(p []byte, i int, w uint64) int {
+	for i+8 <= len(p) && binary.LittleEndian.Uint64(p[i:]) == w {
+		i += 8
+	}
+	for i < len(p) && p[i] == byte(w) {
+		i++
+	}
+	return i
 }
 
 // appendRun appends n times b, shortened where that is possible.
@@ -110,7 +188,7 @@ func appendRun(dst []byte, b byte, n int) []byte {
 		dst = append(dst, b)
 		n--
 		more := min(n, rleMax)
-		for more >= rleMin && bytes.IndexByte([]byte(rleForbidden), byte(more+rleBias)) >= 0 {
+		for more >= rleMin && strings.IndexByte(rleForbidden, byte(more+rleBias)) >= 0 {
 			more--
 		}
 		if more >= rleMin {

@@ -13,7 +13,7 @@ func TestCompressExpandsToTheSame(t *testing.T) {
 			bytes.Repeat([]byte("0"), n),
 			append(bytes.Repeat([]byte("a1"), rleBytes), bytes.Repeat([]byte("x"), n-rleBytes)...),
 		} {
-			c := compress(p)
+			c := appendCompressed(nil, p)
 			got, ok := expand(c, 1<<20)
 			if !ok || !bytes.Equal(got, p) {
 				t.Fatalf("run of %d: %q expands to %q", n, c, got)
@@ -39,12 +39,66 @@ func TestCompressedRunsUseNoFramingLetters(t *testing.T) {
 
 func TestCompressShortens(t *testing.T) {
 	p := bytes.Repeat([]byte("0"), 4096)
-	if c := compress(p); len(c) > 200 {
+	if c := appendCompressed(nil, p); len(c) > 200 {
 		t.Errorf("4096 zeros take %d bytes", len(c))
 	}
 	for _, p := range []string{strings.Repeat("0", rleBytes-1), strings.Repeat("}", 4096), "m" + strings.Repeat("0", 4096)} {
-		if c := compress([]byte(p)); string(c) != p {
+		if c := appendCompressed(nil, []byte(p)); string(c) != p {
 			t.Errorf("%.10q... was compressed", p)
+		}
+	}
+}
+
+// Payloads of random runs, with a letter here or there that forbids to encode.
+func TestCompressRandomRuns(t *testing.T) {
+	rng := rand.New(rand.NewSource(1))
+	shorter := 0
+	for range 2000 {
+		var p []byte
+		for len(p) < rleBytes+rng.Intn(400) {
+			letter := "0123456789abcdefx"[rng.Intn(17)]
+			p = append(p, bytes.Repeat([]byte{letter}, 1+rng.Intn(1<<rng.Intn(8)))...)
+		}
+		c := appendCompressed([]byte("$"), p)
+		if got, ok := expand(c[1:], 1<<20); !ok || !bytes.Equal(got, p) || c[0] != '$' {
+			t.Fatalf("%q became %q", p, c)
+		}
+		if len(c) < len(p) {
+			shorter++
+		}
+		p[rng.Intn(len(p))] = "lg}*#"[rng.Intn(5)]
+		if c := appendCompressed(nil, p); !bytes.Equal(c, p) {
+			t.Fatalf("%q, which is not hexadecimal, became %q", p, c)
+		}
+	}
+	if shorter < 1000 {
+		t.Errorf("only %d of 2000 payloads became shorter", shorter)
+	}
+}
+
+func TestChecksum(t *testing.T) {
+	rng := rand.New(rand.NewSource(1))
+	for n := range 5000 {
+		p := bytes.Repeat([]byte{0xff}, n)
+		if n%2 == 0 {
+			rng.Read(p)
+		}
+		want := byte(0)
+		for _, b := range p {
+			want += b
+		}
+		if got := checksum(p); got != want {
+			t.Fatalf("%d bytes: %#x, want %#x", n, got, want)
+		}
+	}
+}
+
+func TestEscapedStopsAtTheLimit(t *testing.T) {
+	data := []byte("ab#cd")
+	for limit, want := range []string{"", "a", "ab", "ab", "ab}\x03", "ab}\x03c", "ab}\x03cd", "ab}\x03cd"} {
+		took := len(unescape([]byte(want)))
+		if esc, n := appendEscaped(nil, data, limit); string(esc) != want || n != took {
+			t.Errorf("limit %d: %q of %d bytes, want %q of %d", limit, esc, n, want, took)
 		}
 	}
 }

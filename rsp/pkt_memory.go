@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // memoryPackets read, write, search and check memory.
@@ -19,7 +20,7 @@ var memoryPackets = packetTable{
 var errZeroLength = errors.New("nothing to read")
 
 // fetch reads memory of the selected process: as much of the range as can be
-// read, at least one byte.
+// read, at least one byte. The next call overwrites it.
 func (s *session) fetch(addr Addr, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, errZeroLength
@@ -28,7 +29,8 @@ func (s *session) fetch(addr Addr, size int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	buf := make([]byte, size)
+	s.memory = slices.Grow(s.memory[:0], size)
+	buf := s.memory[:size]
 	n, err := s.t.Memory.ReadMemory(pid, addr, buf)
 	if n > 0 {
 		return buf[:min(n, size)], nil
@@ -51,7 +53,8 @@ func (s *session) readMemory(a *args) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendHex(nil, data), nil
+	s.text = appendHex(s.text[:0], data)
+	return s.text, nil
 }
 
 // readBinary: xaddr,length. The reply begins with b, so that an empty answer
@@ -70,8 +73,8 @@ func (s *session) readBinary(a *args) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	reply, _ := appendEscaped([]byte{'b'}, data, s.packetSize)
-	return reply, nil
+	s.text, _ = appendEscaped(append(s.text[:0], 'b'), data, s.packetSize)
+	return s.text, nil
 }
 
 // writeMemory: Maddr,length:hex.

@@ -128,11 +128,7 @@ func (r *reader) packet() (input, error) {
 }
 
 func checksumOK(raw []byte, sum [2]byte) bool {
-	var want byte
-	for _, b := range raw {
-		want += b
-	}
 	hi, ok1 := hexValue(sum[0])
 	lo, ok2 := hexValue(sum[1])
-	return ok1 && ok2 && hi<<4|lo == want
+	return ok1 && ok2 && hi<<4|lo == checksum(raw)
 }

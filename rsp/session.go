@@ -25,9 +25,9 @@ type session struct {
 	client     client
 	packetSize int
 	extended   bool
-	started    bool // the first packet has come and the target is attached
-	closing    bool // the session ends after this packet
-	last       []byte
+	started    bool   // the first packet has come and the target is attached
+	closing    bool   // the session ends after this packet
+	last       []byte // the packet sent last, in a buffer that is used again
 	resends    int
 
 	running  bool    // all-stop: resumed, and the stop is still to come
@@ -54,6 +54,8 @@ type session struct {
 
 	launch   Launch
 	launched bool
+
+	memory, text []byte // buffers of fetch and of its callers' replies
 }
 
 func newSession(srv *Server, conn io.ReadWriteCloser, p *pump) *session {
@@ -244,7 +246,7 @@ func (s *session) resend() {
 // reply sends a packet.
 func (s *session) reply(payload []byte) {
 	s.log.Debug("rsp ->", "packet", logged(payload))
-	s.last = appendPacket(make([]byte, 0, len(payload)+4), '$', compress(payload))
+	s.last = appendReply(s.last[:0], payload)
 	s.resends = 0
 	s.write(s.last)
 }

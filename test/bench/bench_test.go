@@ -122,3 +122,8 @@ const syscallCount = 20000
 func BenchmarkCompute(b *testing.B) {
 	compare(b, timed("native", "compute", 50000), timed("torov", "compute", 50000, torov(b), "run"))
 }
+
+// BenchmarkTouch is a first touch of a page, of 256 MiB.
+func BenchmarkTouch(b *testing.B) {
+	compare(b, timed("native", "touch", 65536), timed("torov", "touch", 65536, torov(b), "run"))
+}

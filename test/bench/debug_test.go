@@ -1,116 +1,180 @@
 package bench
 
 import (
-	"bufio"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
-// stub is a debugger's connection to a stub, as little as the benchmarks need.
-type stub struct {
-	conn net.Conn
-	in   *bufio.Reader
+// address is where the stubs listen: TCP for both, since gdbserver has no other.
+const address = "127.0.0.1:47613"
+
+// starter starts a stub with the guest in the background; stop ends it.
+type starter func(b *testing.B, mode, rounds string) (stop func())
+
+func start(b *testing.B, args ...string) (stop func()) {
+	b.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+	}
 }
 
-// dial connects to a stub that is about to listen and stops acknowledging.
-func dial(b *testing.B, network, address string) *stub {
+func startGdbserver(b *testing.B, mode, rounds string) (stop func()) {
 	b.Helper()
-	var conn net.Conn
-	var err error
-	for range 100 {
-		if conn, err = net.Dial(network, address); err == nil {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := &stub{conn, bufio.NewReaderSize(conn, 1<<20)}
-	for _, packet := range []string{"qSupported:multiprocess+;swbreak+;vContSupported+", "QStartNoAckMode"} {
-		s.command(b, packet)
-		if _, err := conn.Write([]byte("+")); err != nil {
-			b.Fatal(err)
-		}
-	}
-	s.command(b, "?")
-	return s
+	return start(b, need(b, "gdbserver"), "--once", address, guest(b), mode, rounds)
 }
 
-// command sends a packet and returns the reply's payload.
-func (s *stub) command(b *testing.B, payload string) string {
+func startTorov(b *testing.B, mode, rounds string) (stop func()) {
 	b.Helper()
-	sum := byte(0)
-	for i := range len(payload) {
-		sum += payload[i]
-	}
-	if _, err := fmt.Fprintf(s.conn, "$%s#%02x", payload, sum); err != nil {
-		b.Fatal(err)
-	}
-	text, err := s.in.ReadString('#')
-	if err != nil {
-		b.Fatalf("%s: %v", payload, err)
-	}
-	if _, err := s.in.Discard(2); err != nil {
-		b.Fatal(err)
-	}
-	_, text, _ = strings.Cut(text, "$")
-	return strings.TrimSuffix(text, "#")
+	return start(b, torov(b), "run", "--gdb", address, guest(b), mode, rounds)
 }
 
 // both runs a benchmark against gdbserver and against torov, on the same
 // program.
-func both(b *testing.B, f func(b *testing.B, s *stub)) {
-	run := func(network, address string, args ...string) func(b *testing.B) {
+func both(b *testing.B, mode, rounds string, f func(b *testing.B, s *stub)) {
+	run := func(start starter) func(b *testing.B) {
 		return func(b *testing.B) {
-			cmd := exec.Command(args[0], args[1:]...)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			if err := cmd.Start(); err != nil {
-				b.Fatal(err)
-			}
-			defer func() {
-				_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-				_ = cmd.Wait()
-			}()
-			s := dial(b, network, address)
+			defer start(b, mode, rounds)()
+			s := dial(b, address)
 			defer s.conn.Close()
 			f(b, s)
 		}
 	}
-	const address = "127.0.0.1:47613"
-	socket := filepath.Join(dir, "gdb")
-	b.Run("gdbserver", func(b *testing.B) {
-		run("tcp", address, need(b, "gdbserver"), "--once", address, guest(b), "spin", "1")(b)
-	})
-	b.Run("torov", run("unix", socket, torov(b), "run", "--gdb", "unix:"+socket, guest(b), "spin", "1"))
+	b.Run("gdbserver", run(startGdbserver))
+	b.Run("torov", run(startTorov))
 }
 
 // BenchmarkStep is one single step, asked for by packet.
 func BenchmarkStep(b *testing.B) {
-	both(b, func(b *testing.B, s *stub) {
+	both(b, "spin", "1", func(b *testing.B, s *stub) {
 		for b.Loop() {
-			if r := s.command(b, "vCont;s"); !strings.HasPrefix(r, "T05") {
+			s.expect(b, "vCont;s", "T05")
+		}
+	})
+}
+
+// BenchmarkStepRange is one instruction of a range that the stub steps through.
+func BenchmarkStepRange(b *testing.B) {
+	const rounds = 500 // of two instructions
+	both(b, "count", fmt.Sprint(rounds), func(b *testing.B, s *stub) {
+		loop := symbol(b, "count")
+		for b.Loop() {
+			s.runTo(b, loop)
+			s.expect(b, fmt.Sprintf("vCont;r%x,%x:%s", loop, loop+6, s.thread), "T05")
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(2*rounds), "ns/op")
+	})
+}
+
+// memorySize is that of the guest's random numbers.
+const memorySize = 64 << 20
+
+// pieces sends a request for each piece of the guest's memory that fits into a
+// packet, as gdb does it.
+func pieces(b *testing.B, s *stub, request string, perByte int) {
+	at, end := symbol(b, "memory"), symbol(b, "memory")+memorySize
+	size := uint64(s.packetSize-32) / uint64(perByte)
+	for ; at < end; at += size {
+		n := min(size, end-at)
+		if r := s.command(b, fmt.Sprintf(request, at, n)); len(r) < int(n) {
+			b.Fatalf("%d characters: %.20s", len(r), r)
+		}
+	}
+}
+
+// BenchmarkReadMemory reads 64 MiB of random numbers: by m packets, by x
+// packets, which gdbserver 13 does not have, and 4 KiB of text at a time.
+func BenchmarkReadMemory(b *testing.B) {
+	read := func(request string, perByte int) func(b *testing.B, s *stub) {
+		return func(b *testing.B, s *stub) {
+			s.runTo(b, symbol(b, "ready"))
+			b.SetBytes(memorySize)
+			for b.Loop() {
+				pieces(b, s, request, perByte)
+			}
+		}
+	}
+	both(b, "spin", "1", read("m%x,%x", 2))
+	b.Run("torov-binary", func(b *testing.B) {
+		defer startTorov(b, "spin", "1")()
+		s := dial(b, address)
+		defer s.conn.Close()
+		read("x%x,%x", 1)(b, s)
+	})
+}
+
+// BenchmarkReadPage reads the program's text 4 KiB at a time.
+func BenchmarkReadPage(b *testing.B) {
+	const size, text = 4096, 0x401000
+	both(b, "spin", "1", func(b *testing.B, s *stub) {
+		b.SetBytes(size)
+		for b.Loop() {
+			if r := s.command(b, fmt.Sprintf("m%x,%x", text, size)); len(r) < size/8 {
+				b.Fatalf("%d characters: %.20s", len(r), r)
+			}
+		}
+	})
+}
+
+// BenchmarkSearch looks for what is not there in 64 MiB.
+func BenchmarkSearch(b *testing.B) {
+	both(b, "spin", "1", func(b *testing.B, s *stub) {
+		s.runTo(b, symbol(b, "ready"))
+		request := fmt.Sprintf("qSearch:memory:%x;%x;not there at all", symbol(b, "memory"), memorySize)
+		b.SetBytes(memorySize)
+		for b.Loop() {
+			if r := s.command(b, request); r != "0" {
 				b.Fatal(r)
 			}
 		}
 	})
 }
 
-// BenchmarkReadMemory reads the program's memory 4 KiB at a time.
-func BenchmarkReadMemory(b *testing.B) {
-	const size, text = 4096, 0x401000
-	both(b, func(b *testing.B, s *stub) {
-		b.SetBytes(size)
+// timedStub is timed under a debugger that is connected and lets the guest run.
+func timedStub(mode string, rounds int) func(b *testing.B) {
+	return func(b *testing.B) {
+		sum, n := 0.0, 0
 		for b.Loop() {
-			if r := s.command(b, fmt.Sprintf("m%x,%x", text, size)); len(r) < size {
-				b.Fatalf("%d characters: %.20s", len(r), r)
+			cmd := exec.Command(torov(b), "run", "--gdb", address, guest(b), mode, fmt.Sprint(rounds))
+			var out strings.Builder
+			cmd.Stdout = &out
+			if err := cmd.Start(); err != nil {
+				b.Fatal(err)
 			}
+			s := dial(b, address)
+			s.expect(b, "vCont;c", "W00")
+			s.conn.Close()
+			if err := cmd.Wait(); err != nil {
+				b.Fatal(err)
+			}
+			sum += number(b, out.String())
+			n++
 		}
-	})
+		b.ReportMetric(sum/float64(n), "ns/op")
+	}
 }
+
+// BenchmarkAttached is what a debugger costs that is connected and has nothing
+// to do.
+func BenchmarkAttached(b *testing.B) {
+	b.Run("Compute/alone", timed("compute", 300000, torov(b), "run"))
+	b.Run("Compute/attached", timedStub("compute", 300000))
+}
+
+// BenchmarkAttachedSyscall is the same with system calls.
+func BenchmarkAttachedSyscall(b *testing.B) {
+	b.Run("alone", timed("getppid", 20000, torov(b), "run"))
+	b.Run("attached", timedStub("getppid", 20000))
+}
+
+// scratch is a file of this run's.
+func scratch(name string) string { return filepath.Join(dir, name) }

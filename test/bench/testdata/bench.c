@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +18,38 @@ static double now(void)
 }
 
 static volatile uint64_t sink;
-static char memory[16 << 20];
+static volatile uint64_t memory[(64 << 20) / 8];
+
+static uint64_t next(uint64_t x)
+{
+	x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+	return x;
+}
+
+#define ALONE __attribute__((noinline, noclone))
+
+/* Debuggers stop here: the memory is filled. */
+ALONE static void ready(void) { sink++; }
+
+/* A breakpoint with a condition goes here. */
+ALONE static void hit(long i) { sink = i; }
+
+/* A debugger watches a local that changes after many instructions. */
+ALONE static void local(long rounds)
+{
+	volatile uint64_t watched = 1, other = 0;
+	ready();
+	for (long i = 0; i < rounds; i++)
+		other += i;
+	watched = other;
+	ready();
+}
+
+/* Two instructions a round and a few: six bytes for a step over a range. */
+ALONE static void count(long rounds)
+{
+	__asm__ volatile("nop\n1:\tdec %0\n\tjnz 1b" : "+r"(rounds));
+}
 
 int main(int argc, char **argv)
 {
@@ -27,9 +59,27 @@ int main(int argc, char **argv)
 	}
 	long rounds = atol(argv[2]);
 	if (!strcmp(argv[1], "spin")) { /* for debuggers: no system call in the loop */
-		memset(memory, 7, sizeof memory);
+		uint64_t x = 88172645463325252ull;
+		for (size_t i = 0; i < sizeof memory / 8; i++)
+			memory[i] = x = next(x);
+		ready();
 		for (;;)
 			sink++;
+	}
+	if (!strcmp(argv[1], "hits")) {
+		ready();
+		for (long i = 0; i < rounds; i++)
+			hit(i);
+		ready();
+		return 0;
+	}
+	if (!strcmp(argv[1], "local")) {
+		local(rounds);
+		return 0;
+	}
+	if (!strcmp(argv[1], "count")) {
+		for (;;)
+			count(rounds);
 	}
 	double begin = now();
 	if (!strcmp(argv[1], "getppid"))
@@ -39,8 +89,14 @@ int main(int argc, char **argv)
 		uint64_t x = 88172645463325252ull;
 		for (long i = 0; i < rounds; i++)
 			for (int k = 0; k < 1000; k++)
-				x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+				x = next(x);
 		sink = x;
+	} else if (!strcmp(argv[1], "touch")) { /* a round is a page of new memory */
+		char *p = mmap(0, rounds << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return 3;
+		for (long i = 0; i < rounds; i++)
+			p[i << 12] = 1;
 	} else
 		return 2;
 	printf("%.2f\n", (now() - begin) / rounds);

@@ -84,6 +84,9 @@ func (as *AddressSpace) SetStackLimit(limit uint64) {
 // fillAround makes sure that the page of a is there, and with it what lies
 // around it, since entries are cheap and exits are not.
 func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
+	if p := as.table.find(a); p != nil && loadEntry(p)&pteOwned != 0 {
+		return FaultNone
+	}
 	size := engine.GVA(anonWindow)
 	switch {
 	case v.File != nil:

@@ -50,21 +50,26 @@ var stringSize = map[x86asm.Op]int{
 // maxInst is the length of the longest instruction in bytes.
 const maxInst = 15
 
+// decode decodes the instruction at RIP.
+func decode(th *thread) (inst x86asm.Inst, ok bool) {
+	var code [maxInst]byte
+	n, _ := th.t.Proc.AS.DebugRead(code[:], engine.GVA(th.t.Regs().RIP))
+	inst, err := x86asm.Decode(code[:n], 64)
+	return inst, err == nil && inst.Op != 0
+}
+
 // decodeAccesses says what the instruction at RIP does to memory. known is
 // false for instructions that the decoder does not know, such as AVX.
 func decodeAccesses(th *thread) (list []access, known bool) {
-	var code [maxInst]byte
-	r := th.t.Regs()
-	n, _ := th.t.Proc.AS.DebugRead(code[:], engine.GVA(r.RIP))
-	inst, err := x86asm.Decode(code[:n], 64)
-	if err != nil || inst.Op == 0 {
+	inst, ok := decode(th)
+	if !ok {
 		return nil, false
 	}
 	segs, err := th.t.CPU.Segs()
 	if err != nil {
 		return nil, false
 	}
-	return accessesOf(&inst, r, &segs)
+	return accessesOf(&inst, th.t.Regs(), &segs)
 }
 
 func accessesOf(inst *x86asm.Inst, r *engine.Regs, segs *engine.Segs) (list []access, known bool) {
@@ -128,7 +133,11 @@ func stringAccesses(op x86asm.Op, size int, r *engine.Regs) []access {
 
 // effective computes an operand's address.
 func effective(m x86asm.Mem, inst *x86asm.Inst, r *engine.Regs, segs *engine.Segs) rsp.Addr {
-	a := uint64(m.Disp) + value(m.Base, inst, r) + uint64(m.Scale)*value(m.Index, inst, r)
+	disp := m.Disp
+	if moffs := inst.Opcode>>24&^3 == 0xa0; !moffs {
+		disp = int64(int32(disp)) // the decoder does not extend the sign of all
+	}
+	a := uint64(disp) + value(m.Base, inst, r) + uint64(m.Scale)*value(m.Index, inst, r)
 	if inst.AddrSize == 32 {
 		a = uint64(uint32(a))
 	}
@@ -143,13 +152,11 @@ func effective(m x86asm.Mem, inst *x86asm.Inst, r *engine.Regs, segs *engine.Seg
 
 // value is a register's part of an address.
 func value(reg x86asm.Reg, inst *x86asm.Inst, r *engine.Regs) uint64 {
-	general := [...]uint64{r.RAX, r.RCX, r.RDX, r.RBX, r.RSP, r.RBP, r.RSI, r.RDI, r.R8, r.R9, r.R10, r.R11, r.R12, r.R13, r.R14, r.R15}
-	switch {
-	case reg >= x86asm.RAX && reg <= x86asm.R15:
-		return general[reg-x86asm.RAX]
-	case reg >= x86asm.EAX && reg <= x86asm.R15L:
-		return uint64(uint32(general[reg-x86asm.EAX]))
-	case reg == x86asm.RIP, reg == x86asm.EIP:
+	n, size := generalRegister(reg)
+	if size >= 4 {
+		return *machine{r: r}.register(n) << (64 - 8*size) >> (64 - 8*size)
+	}
+	if reg == x86asm.RIP || reg == x86asm.EIP {
 		return r.RIP + uint64(inst.Len)
 	}
 	return 0

@@ -168,6 +168,9 @@ func (w *logWriter) Write(b []byte) (int, error) {
 
 // stepOverBreakpoint lets the instruction under an INT3 execute.
 func (d *Debugger) stepOverBreakpoint(th *thread, pc rsp.Addr) {
+	if d.emulateUnderBreakpoint(th) {
+		return
+	}
 	d.freeze(th)
 	th.over = &stepOver{soft: []engine.GVA{engine.GVA(pc)}, froze: true}
 	th.t.Proc.AS.LiftBreakpoint(engine.GVA(pc))

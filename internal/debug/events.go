@@ -159,8 +159,7 @@ func (d *Debugger) noneResumed() {
 
 // react decides whether the program stops because of an event.
 func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
-	if hit := d.liveHit(th); hit != nil {
-		d.stop(th, *hit, trapInfo(linux.TRAP_HWBKPT, th))
+	if d.hitWatch(th) {
 		return true
 	}
 	if e.Kind == kernel.EventBreakpoint {
@@ -179,6 +178,9 @@ func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
 	case kernel.EventDebugRegister:
 		return d.hitRegister(th)
 	case kernel.EventGuard:
+		if d.emulateGuarded(th, e) {
+			return d.hitWatch(th)
+		}
 		d.hitGuard(th, e)
 	case kernel.EventSignal:
 		return d.signalled(th, e.Info)
@@ -188,6 +190,15 @@ func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
 		return d.syscallReturn(th)
 	}
 	return false
+}
+
+// hitWatch stops the program if the thread has touched a watchpoint.
+func (d *Debugger) hitWatch(th *thread) bool {
+	hit := d.liveHit(th)
+	if hit != nil {
+		d.stop(th, *hit, trapInfo(linux.TRAP_HWBKPT, th))
+	}
+	return hit != nil
 }
 
 // started: a new thread. The first one of a program that is held counts as

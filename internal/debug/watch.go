@@ -140,23 +140,24 @@ func (d *Debugger) hitGuard(th *thread, e kernel.Event) {
 	switch {
 	case known && first:
 		// All of them: with this page open others would not be noticed.
-		d.willTouch(th, fit(accesses, e))
+		th.over.touched = append(th.over.touched, d.touchedBy(fit(accesses, e))...)
 	case !known && !e.Exec:
 		d.mayTouch(th, e)
 	}
 }
 
-// willTouch notes the watches that accesses concern.
-func (d *Debugger) willTouch(th *thread, accesses []access) {
+// touchedBy returns the watches that accesses concern.
+func (d *Debugger) touchedBy(accesses []access) (touched []touch) {
 	for _, w := range d.watches {
 		for _, a := range accesses {
 			wanted := a.write && w.key.kind != rsp.ReadWatch || a.read && w.key.kind != rsp.WriteWatch
 			if w.registers == nil && wanted && w.overlaps(a.addr, a.end()) {
-				th.over.touched = append(th.over.touched, touch{hit: hit{w.key, max(w.key.addr, a.addr)}})
+				touched = append(touched, touch{hit: hit{w.key, max(w.key.addr, a.addr)}})
 				break
 			}
 		}
 	}
+	return touched
 }
 
 // mayTouch notes watches behind the address of an access whose size is not

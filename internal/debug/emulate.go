@@ -11,18 +11,30 @@ import (
 	"torov/rsp"
 )
 
-// Most instructions that a debugger has to let pass, under its INT3s and at
-// guarded pages, move a value and touch no flags. Doing that here saves the
-// single step, for which the other threads have to stand still, and the exit
-// that ends it. Everything else is stepped; emulate has done nothing then.
+// Most instructions that a debugger has to let pass, under its INT3s, at guarded
+// pages and in steps over a range, move a value and touch no flags. Doing that
+// here saves the single step, for which the other threads may have to stand
+// still, and the exit that ends it. Everything else is stepped; emulate has done
+// nothing then.
 
 // mayEmulate reports whether nobody wants to see the instruction happen.
 func (d *Debugger) mayEmulate(th *thread) bool {
-	return th.action.Kind == rsp.Continue && th.over == nil && len(d.armed) == 0 && th.t.Regs().RFLAGS&engine.FlagTF == 0
+	return th.over == nil && len(d.armed) == 0 && th.t.Regs().RFLAGS&engine.FlagTF == 0
 }
 
 // emulateUnderBreakpoint does the instruction under an INT3.
 func (d *Debugger) emulateUnderBreakpoint(th *thread) bool {
+	return th.action.Kind == rsp.Continue && d.emulateUnwatched(th)
+}
+
+// emulateInRange does an instruction that would be stepped. The next INT3 must
+// be executed to be found.
+func (d *Debugger) emulateInRange(th *thread) bool {
+	inserted, _ := th.t.Proc.AS.HasBreakpoint(engine.GVA(th.t.Regs().RIP))
+	return !inserted && d.emulateUnwatched(th)
+}
+
+func (d *Debugger) emulateUnwatched(th *thread) bool {
 	if !d.mayEmulate(th) || len(d.watches) > 0 {
 		return false
 	}
@@ -33,7 +45,7 @@ func (d *Debugger) emulateUnderBreakpoint(th *thread) bool {
 // emulateGuarded does an instruction that is to touch a guarded page, and notes
 // the watchpoints that it touches.
 func (d *Debugger) emulateGuarded(th *thread, e kernel.Event) bool {
-	if !d.mayEmulate(th) || e.Exec {
+	if th.action.Kind != rsp.Continue || !d.mayEmulate(th) || e.Exec {
 		return false
 	}
 	inst, ok := decode(th)

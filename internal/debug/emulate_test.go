@@ -114,16 +114,16 @@ func (e *emulation) state(reply string) string {
 }
 
 // steps is how often the engine has single-stepped.
-func (e *emulation) steps() (n int) {
-	e.t.Helper()
-	if err := e.send("qRcmd," + hex.EncodeToString([]byte("exits"))); err != nil {
-		e.t.Fatal(err)
+func (c *client) steps() (n int) {
+	c.t.Helper()
+	if err := c.send("qRcmd," + hex.EncodeToString([]byte("exits"))); err != nil {
+		c.t.Fatal(err)
 	}
 	var text strings.Builder
 	for {
-		reply, err := e.reply()
+		reply, err := c.reply()
 		if err != nil {
-			e.t.Fatal(err)
+			c.t.Fatal(err)
 		}
 		if reply == "OK" {
 			break
@@ -203,5 +203,42 @@ func TestEmulatedWatch(t *testing.T) {
 		}
 		e.want("OK", "z0,%x,1", e.pc+3)
 		e.want("OK", "z2,%x,48", e.buffer+c.offset)
+	}
+}
+
+// TestEmulatedRange: a step over a range passes through the same states as
+// single steps, and stops at breakpoints on its way.
+func TestEmulatedRange(t *testing.T) {
+	c := dial(t, start(t, "basic"))
+	c.wantPrefix("T05", "?")
+	from := symbol(t, "basic", "add")
+	c.want("OK", "Z0,%x,1", from)
+	c.wantPrefix("T05swbreak:;", "vCont;c")
+	c.want("OK", "z0,%x,1", from)
+	to, states := from, []string{c.cmd("g")}
+	var places []uint64
+	for pc := from; pc >= from && pc <= to+15; pc = c.register(regRIP) {
+		places, to = append(places, pc), max(to, pc)
+		c.wantPrefix("T05", "vCont;s")
+		states = append(states, c.cmd("g"))
+	}
+	places = append(places, c.register(regRIP))
+	if len(places) < 8 {
+		t.Fatalf("add has %d instructions", len(places)-1)
+	}
+	for i := 1; i < len(places); i++ {
+		c.want("OK", "G%s", states[0])
+		c.want("OK", "Z0,%x,1", places[i])
+		c.wantPrefix("T05", "vCont;r%x,%x", from, to+1)
+		if got := c.cmd("g"); got != states[i] {
+			t.Errorf("at instruction %d, %#x:\n%s, not\n%s", i, places[i], got, states[i])
+		}
+		c.want("OK", "z0,%x,1", places[i])
+	}
+	c.want("OK", "G%s", states[0])
+	before := c.steps()
+	c.wantPrefix("T05", "vCont;r%x,%x", from, to+1)
+	if n := c.steps() - before; n >= len(places)-1 {
+		t.Errorf("%d single steps for %d instructions", n, len(places)-1)
 	}
 }

@@ -26,8 +26,10 @@ func (d *Debugger) setStepping(th *thread, on bool) {
 func (d *Debugger) stepped(th *thread) bool {
 	switch a := th.action; a.Kind {
 	case rsp.StepRange:
-		if pc := rsp.Addr(th.t.Regs().RIP); pc >= a.Start && pc < a.End {
-			return false
+		for th.in(a.Start, a.End) {
+			if !d.emulateInRange(th) {
+				return false
+			}
 		}
 	case rsp.Step:
 	default:
@@ -35,6 +37,12 @@ func (d *Debugger) stepped(th *thread) bool {
 	}
 	d.stop(th, rsp.Stop{Kind: rsp.StopStep}, trapInfo(linux.TRAP_TRACE, th))
 	return true
+}
+
+// in reports whether the thread is in a range of code.
+func (th *thread) in(start, end rsp.Addr) bool {
+	pc := rsp.Addr(th.t.Regs().RIP)
+	return pc >= start && pc < end
 }
 
 // Opcodes of instructions that show or change the trap flag.

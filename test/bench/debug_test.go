@@ -62,16 +62,17 @@ func BenchmarkStep(b *testing.B) {
 	})
 }
 
-// BenchmarkStepRange is one instruction of a range that the stub steps through.
+// BenchmarkStepRange is a round of a loop of twelve instructions that the stub
+// steps through by itself, as for gdb's next and finish.
 func BenchmarkStepRange(b *testing.B) {
-	const rounds = 500 // of two instructions
+	const rounds = 100
 	both(b, "count", fmt.Sprint(rounds), func(b *testing.B, s *stub) {
-		loop := symbol(b, "count")
+		start, size := function(b, "count")
 		for b.Loop() {
-			s.runTo(b, loop)
-			s.expect(b, fmt.Sprintf("vCont;r%x,%x:%s", loop, loop+6, s.thread), "T05")
+			s.runTo(b, start)
+			s.expect(b, fmt.Sprintf("vCont;r%x,%x:%s", start, start+size, s.thread), "T05")
 		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(2*rounds), "ns/op")
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rounds, "ns/op")
 	})
 }
 

@@ -3,7 +3,6 @@ package bench
 import (
 	"bufio"
 	"debug/elf"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"regexp"
@@ -97,6 +96,13 @@ func (s *stub) runTo(b *testing.B, at uint64) {
 // symbol is an address of the guest's.
 func symbol(b *testing.B, name string) uint64 {
 	b.Helper()
+	at, _ := function(b, name)
+	return at
+}
+
+// function is the range of a function of the guest's.
+func function(b *testing.B, name string) (start, size uint64) {
+	b.Helper()
 	f, err := elf.Open(guest(b))
 	if err != nil {
 		b.Fatal(err)
@@ -108,15 +114,12 @@ func symbol(b *testing.B, name string) uint64 {
 	}
 	for _, s := range symbols {
 		if s.Name == name {
-			return s.Value
+			return s.Value, s.Size
 		}
 	}
 	b.Fatalf("the guest has no %s", name)
-	return 0
+	return 0, 0
 }
-
-// little is a register's value in a packet.
-func little(v uint64) string { return fmt.Sprintf("%x", binary.LittleEndian.AppendUint64(nil, v)) }
 
 func number(b *testing.B, text string) float64 {
 	b.Helper()

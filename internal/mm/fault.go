@@ -87,13 +87,7 @@ func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
 	if p := as.table.find(a); p != nil && loadEntry(p)&pteOwned != 0 {
 		return FaultNone
 	}
-	size := engine.GVA(anonWindow)
-	switch {
-	case v.File != nil:
-		size = fileWindow
-	case v.Name == StackName:
-		size = stackWindow
-	}
+	size := as.window(v, a)
 	start := max(a&^(size-1), v.Start)
 	if v.Name == StackName && as.stackLimit < v.Len() {
 		start = max(start, min(a.PageDown(), v.End-engine.GVA(as.stackLimit)))
@@ -110,4 +104,40 @@ func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
 		return FaultNoMemory
 	}
 	return FaultBus
+}
+
+// window is how much around a is filled in. Memory that is used sparsely must
+// not cost what it would if it were full: a window of anonymous memory is the
+// block of which one half is full already, and as long as a huge page beside one
+// that is full.
+func (as *AddressSpace) window(v *VMA, a engine.GVA) engine.GVA {
+	switch {
+	case v.File != nil:
+		return fileWindow
+	case v.Name == StackName:
+		return stackWindow
+	}
+	slot := a &^ (hugeSize - 1)
+	if as.full(v, slot-hugeSize, hugeSize) || as.full(v, slot+hugeSize, hugeSize) {
+		return hugeSize
+	}
+	for half := engine.GVA(hugeSize / 2); half >= anonWindow; half /= 2 {
+		if as.full(v, a&^(half-1)^half, half) {
+			return 2 * half
+		}
+	}
+	return anonWindow
+}
+
+// full reports whether a range is part of v and has all its pages.
+func (as *AddressSpace) full(v *VMA, start, size engine.GVA) bool {
+	if start < v.Start || start >= v.End || v.End-start < size {
+		return false
+	}
+	for at := start; at < start+size; at += pageSize {
+		if p := as.table.find(at); p == nil || loadEntry(p)&pteOwned == 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -24,7 +24,9 @@ const (
 	// once; beyond, a fault fills in the window around it.
 	eager = 1 << 20
 	// window is how much a fault fills in: entries are cheap, exits are not.
-	anonWindow = 2 << 20
+	// In anonymous memory it grows where memory is filled one after the other,
+	// up to what can be one page of the host's.
+	anonWindow = 128 << 10
 	fileWindow = 32 << 20
 	// A stack is mostly unused, and must not get a huge page.
 	stackWindow = 256 << 10

@@ -327,6 +327,57 @@ func TestFaultBorders(t *testing.T) {
 	checkSpace(t, as)
 }
 
+// touch faults on every page of a range that is not there, and returns how many
+// faults that took.
+func touch(t *testing.T, as *AddressSpace, start engine.GVA, size, stride uint64) (faults int) {
+	t.Helper()
+	for a := start; a < start+engine.GVA(size); a += engine.GVA(stride) {
+		if p := as.table.find(a); p == nil || loadEntry(p)&pteOwned == 0 {
+			wantFault(t, as, a, AccessWrite, FaultNone)
+			faults++
+		}
+	}
+	return faults
+}
+
+// Memory that is filled in order takes few faults, memory that is used sparsely
+// few pages.
+func TestWindows(t *testing.T) {
+	const size = 32 << 20
+	for _, c := range []struct {
+		name   string
+		stride uint64
+		faults int
+		bytes  uint64
+	}{
+		{"every page", pageSize, 5 + 15, size},
+		{"a page in 2 MiB", hugeSize, 16, 16 * anonWindow},
+		{"a page in 1 MiB", hugeSize / 2, 32, 32 * anonWindow},
+	} {
+		as := newSpace(t, 64<<20)
+		a := mapAt(t, as, MapRequest{Addr: testAddr &^ (hugeSize - 1), Length: size, Prot: rw})
+		if n := touch(t, as, a, size, c.stride); n != c.faults {
+			t.Errorf("%s: %d faults, want %d", c.name, n, c.faults)
+		}
+		if used := as.mem.InUse() - pageSize*tablePages(as); used != c.bytes {
+			t.Errorf("%s: %d bytes, want %d", c.name, used, c.bytes)
+		}
+		checkSpace(t, as)
+	}
+	// From the end to the beginning, in a mapping that begins anywhere.
+	as := newSpace(t, 64<<20)
+	a := mapAt(t, as, MapRequest{Addr: testAddr + 5*pageSize, Length: size, Prot: rw})
+	faults := 0
+	for at := a + size; at > a; {
+		at -= pageSize
+		faults += touch(t, as, at, pageSize, pageSize)
+	}
+	if faults > 30 {
+		t.Errorf("downwards: %d faults", faults)
+	}
+	checkSpace(t, as)
+}
+
 // Guest memory that is used up is a fault of its own, and comes back.
 func TestFaultNoMemory(t *testing.T) {
 	as := newSpace(t, firstSlot)

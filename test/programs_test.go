@@ -29,6 +29,7 @@ var (
 
 // cPrograms are the programs of programs/c; each is built in four ways.
 var cPrograms = map[string][]programCase{
+	"bigpages":  once,
 	"clocks":    once,
 	"datagrams": once,
 	"passing":   once,

@@ -56,11 +56,11 @@ func (as *AddressSpace) insert(a engine.GVA, b *breakpoint) bool {
 
 // byteAt returns the byte at a if a page is there.
 func (as *AddressSpace) byteAt(a engine.GVA) []byte {
-	p := as.table.find(a)
-	if p == nil || loadEntry(p)&pteOwned == 0 {
+	e := as.table.lookup(a)
+	if e&pteOwned == 0 {
 		return nil
 	}
-	return as.mem.Bytes(pteGPA(loadEntry(p))+engine.GPA(uint64(a)%pageSize), 1)
+	return as.mem.Bytes(pteGPA(e)+engine.GPA(uint64(a)%pageSize), 1)
 }
 
 // RemoveBreakpoint takes the INT3 at a out again. If the program has written

@@ -44,9 +44,8 @@ func (as *AddressSpace) span(a engine.GVA, n uint64, acc Access, w who) ([]byte,
 			return nil, linux.EFAULT
 		}
 	}
-	p := as.table.find(a)
 	off := uint64(a) % pageSize
-	return as.mem.Bytes(pteGPA(loadEntry(p))+engine.GPA(off), min(n, pageSize-off)), 0
+	return as.mem.Bytes(pteGPA(as.table.lookup(a))+engine.GPA(off), min(n, pageSize-off)), 0
 }
 
 // spanLocked answers from the page table alone; nil if that does not allow
@@ -62,22 +61,14 @@ func (as *AddressSpace) spanLocked(a engine.GVA, n uint64, acc Access, w who) []
 		}
 		need = pteOwned
 	}
-	p := as.table.find(a)
-	if p == nil {
-		return nil
-	}
-	e := loadEntry(p)
+	e := as.table.lookup(a)
 	if e&need != need {
 		return nil
 	}
 	start := pteGPA(e) + engine.GPA(uint64(a)%pageSize)
 	size := pageSize - uint64(a)%pageSize
 	for next := a.PageDown() + pageSize; size < n && next < UserEnd; next += pageSize {
-		p = as.table.find(next)
-		if p == nil {
-			break
-		}
-		if f := loadEntry(p); f&need != need || pteGPA(f) != start+engine.GPA(size) || (e^f)&pteFile != 0 {
+		if f := as.table.lookup(next); f&need != need || pteGPA(f) != start+engine.GPA(size) || (e^f)&pteFile != 0 {
 			break
 		}
 		size += pageSize
@@ -230,11 +221,11 @@ func (as *AddressSpace) word(a engine.GVA, acc Access) (*uint32, engine.GPA, lin
 	}
 	as.mu.RLock()
 	defer as.mu.RUnlock()
-	p := as.table.find(a)
-	if p == nil || loadEntry(p)&pteOwned == 0 {
+	e := as.table.lookup(a)
+	if e&pteOwned == 0 {
 		return nil, 0, linux.EFAULT // unmapped in between
 	}
-	gpa := pteGPA(loadEntry(p)) + engine.GPA(uint64(a)%pageSize)
+	gpa := pteGPA(e) + engine.GPA(uint64(a)%pageSize)
 	return as.mem.word32(gpa), gpa, 0
 }
 

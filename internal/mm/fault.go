@@ -67,7 +67,7 @@ func (as *AddressSpace) Fault(a engine.GVA, acc Access) Fault {
 		return FaultGuard
 	}
 	if v.Name == StackName && uint64(v.End-a) > as.stackLimit {
-		if p := as.table.find(a); p == nil || loadEntry(p)&pteOwned == 0 {
+		if !as.table.owned(a) {
 			return FaultMapErr // the stack may not grow that far
 		}
 	}
@@ -84,7 +84,7 @@ func (as *AddressSpace) SetStackLimit(limit uint64) {
 // fillAround makes sure that the page of a is there, and with it what lies
 // around it, since entries are cheap and exits are not.
 func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
-	if p := as.table.find(a); p != nil && loadEntry(p)&pteOwned != 0 {
+	if as.table.owned(a) {
 		return FaultNone
 	}
 	size := as.window(v, a)
@@ -94,7 +94,7 @@ func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
 	}
 	end := min(a&^(size-1)+size, v.End)
 	err := as.populate(v, start, end)
-	if p := as.table.find(a); p != nil && loadEntry(p)&pteOwned != 0 {
+	if as.table.owned(a) {
 		return FaultNone
 	}
 	switch {
@@ -134,8 +134,11 @@ func (as *AddressSpace) full(v *VMA, start, size engine.GVA) bool {
 	if start < v.Start || start >= v.End || v.End-start < size {
 		return false
 	}
+	if _, e := as.table.leaf(start); e&pteLarge != 0 {
+		return true
+	}
 	for at := start; at < start+size; at += pageSize {
-		if p := as.table.find(at); p == nil || loadEntry(p)&pteOwned == 0 {
+		if !as.table.owned(at) {
 			return false
 		}
 	}

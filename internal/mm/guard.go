@@ -24,6 +24,16 @@ func (g guardSet) restrict(page engine.GVA, bits uint64) uint64 {
 	return bits
 }
 
+// within reports whether a page of a range is guarded.
+func (g guardSet) within(start, end engine.GVA) bool {
+	for page := range g {
+		if page >= start && page < end {
+			return true
+		}
+	}
+	return false
+}
+
 func (g guardSet) forbids(page engine.GVA, acc Access) bool {
 	switch g[page] {
 	case GuardWrite:

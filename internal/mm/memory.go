@@ -48,15 +48,19 @@ type SlotFunc func(slot int, gpa engine.GPA, mem []byte) error
 // bookkeeping in proportion to its size. A GPA is an offset into one host
 // mapping, so the translation to a host address is an addition.
 type Memory struct {
-	mu    sync.Mutex
-	host  []byte // reservation of the whole guest-physical space
-	limit uint64 // bytes of memory the guest may use at most
-	end   uint64 // guest-physical end of the slots
-	next  uint64 // never given out from here to end
-	inUse uint64
-	slots int
-	onAdd SlotFunc
-	free  extents // neighbours joined
+	mu      sync.Mutex
+	mapping []byte // the host mapping that host is in
+	host    []byte // reservation of the whole guest-physical space
+	limit   uint64 // bytes of memory the guest may use at most
+	end     uint64 // guest-physical end of the slots
+	next    uint64 // never given out from here to end
+	inUse   uint64
+	slots   int
+	onAdd   SlotFunc
+	// onForget makes the engine forget what it made of page tables; nil: it
+	// makes nothing of them.
+	onForget func() error
+	free     extents // neighbours joined
 
 	files extents // under each a file is mapped
 	huge  extents // for each the host was asked for huge pages
@@ -80,20 +84,35 @@ func NewMemory(limit uint64, add SlotFunc) (*Memory, error) {
 		limit = firstSlot
 	}
 	// Twice the limit leaves room for alignment and the hole below 4 GiB.
-	host, err := reserve(2*limit + (holeEnd - holeStart) + maxSlot)
+	mapping, err := reserve(2*limit + (holeEnd - holeStart) + maxSlot + hugeSize)
 	if err != nil {
 		return nil, fmt.Errorf("reserve %d MiB of address space for guest memory: %w", limit>>20, err)
 	}
-	m := &Memory{host: host, limit: limit, onAdd: add}
+	// For huge pages guest-physical and host addresses must be aligned alike.
+	host := mapping[-addr(mapping)%hugeSize:]
+	m := &Memory{mapping: mapping, host: host, limit: limit, onAdd: add}
 	if err := m.addSlot(firstSlot); err != nil {
-		release(host)
+		release(mapping)
 		return nil, err
 	}
 	return m, nil
 }
 
 // Close unmaps guest memory. Nothing may use it afterwards.
-func (m *Memory) Close() error { return release(m.host) }
+func (m *Memory) Close() error { return release(m.mapping) }
+
+// OnForget sets what makes the engine forget what it has made of page tables.
+func (m *Memory) OnForget(f func() error) { m.onForget = f }
+
+func (m *Memory) forget() {
+	if m.onForget == nil {
+		return
+	}
+	if err := m.onForget(); err != nil {
+		// Without it the program could reach memory that is not its own.
+		panic("mm: " + err.Error())
+	}
+}
 
 // InUse returns the bytes of guest-physical memory given out.
 func (m *Memory) InUse() uint64 {
@@ -116,11 +135,11 @@ func (m *Memory) Peek(root engine.GPA, a engine.GVA) (b byte, ok bool) {
 	if a >= UserEnd {
 		return 0, false
 	}
-	p := pageTable{m, root}.find(a)
-	if p == nil || loadEntry(p)&ptePresent == 0 {
+	e := pageTable{m, root}.lookup(a)
+	if e&ptePresent == 0 {
 		return 0, false
 	}
-	mem := m.Bytes(pteGPA(loadEntry(p))+engine.GPA(uint64(a)%pageSize), 1)
+	mem := m.Bytes(pteGPA(e)+engine.GPA(uint64(a)%pageSize), 1)
 	ok = guarded(func() { b = mem[0] })
 	return b, ok
 }
@@ -220,6 +239,36 @@ func (m *Memory) Free(gpa engine.GPA, size uint64, wasFile bool) error {
 	m.inUse -= size
 	m.free.join(uint64(gpa), size)
 	return nil
+}
+
+// park drops the contents of a range that stays with who has it, and does not
+// count until unpark.
+func (m *Memory) park(gpa engine.GPA, size uint64) error {
+	if err := discard(m.Bytes(gpa, size)); err != nil {
+		return fmt.Errorf("drop guest memory: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inUse -= size
+	return nil
+}
+
+// unpark takes a parked range into use again, if the limit allows it.
+func (m *Memory) unpark(size uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.inUse+size > m.limit {
+		return false
+	}
+	m.inUse += size
+	return true
+}
+
+// freeParked takes a parked range back.
+func (m *Memory) freeParked(gpa engine.GPA, size uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.free.join(uint64(gpa), size)
 }
 
 // mapFile puts a file under a range that Alloc gave out.

@@ -461,7 +461,7 @@ func (m *model) adopt(a engine.GVA, n, want int) {
 		if p == nil || m.bytesOf(p) == nil {
 			continue
 		}
-		if e := m.as.table.find(at); p.own == nil && !p.shared && (e == nil || loadEntry(e)&pteWrite == 0) {
+		if p.own == nil && !p.shared && m.as.table.lookup(at)&pteWrite == 0 {
 			continue // nothing can have written it
 		}
 		now := make([]byte, pageSize)
@@ -651,8 +651,8 @@ func (m *model) opBad() {
 func (m *model) settle() {
 	for a := range m.bps {
 		page := a.PageDown()
-		p, e := m.pages[page], m.as.table.find(page)
-		if p == nil || p.own != nil || p.file < 0 || e == nil || loadEntry(e)&pteOwned == 0 || p.shared && loadEntry(e)&pteFile != 0 {
+		p, e := m.pages[page], m.as.table.lookup(page)
+		if p == nil || p.own != nil || p.file < 0 || e&pteOwned == 0 || p.shared && e&pteFile != 0 {
 			continue
 		}
 		p.own, p.detached = make([]byte, pageSize), p.shared
@@ -693,8 +693,8 @@ func (m *model) compare(contents bool) {
 func (m *model) compareContents() {
 	buf := make([]byte, pageSize)
 	for a, p := range m.pages {
-		e := m.as.table.find(a)
-		if e == nil || loadEntry(e)&pteOwned == 0 || m.bytesOf(p) == nil {
+		e := m.as.table.lookup(a)
+		if e&pteOwned == 0 || m.bytesOf(p) == nil {
 			continue
 		}
 		// What the processor sees: the model's bytes and the breakpoints.
@@ -707,7 +707,7 @@ func (m *model) compareContents() {
 				want[uint64(b)%pageSize] = int3
 			}
 		}
-		if !guarded(func() { copy(buf, m.as.mem.Bytes(pteGPA(loadEntry(e)), pageSize)) }) {
+		if !guarded(func() { copy(buf, m.as.mem.Bytes(pteGPA(e), pageSize)) }) {
 			m.fatalf("page %#x cannot be read", a)
 		}
 		if i := firstDifference(buf, want); i >= 0 {

@@ -10,6 +10,7 @@ const (
 	pteUser     = 1 << 2
 	pteAccessed = 1 << 5
 	pteDirty    = 1 << 6
+	pteLarge    = 1 << 7  // an entry of the second level that maps 2 MiB
 	pteOwned    = 1 << 9  // the entry holds a page, present or not
 	pteFile     = 1 << 10 // the page's host memory is a file mapping
 	pteNX       = 1 << 63
@@ -40,23 +41,55 @@ func newPageTable(mem *Memory) (pageTable, error) {
 
 func index(a engine.GVA, level int) uint64 { return uint64(a) >> (pageShift + 9*level) & 511 }
 
-// find returns the last-level entry of a, or nil when its table does not exist.
-func (t pageTable) find(a engine.GVA) *uint64 {
+// leaf returns the entry that maps a or could map it, and its value: it is of
+// the last level, or of the one before where that maps 2 MiB. It is nil when
+// there is none.
+func (t pageTable) leaf(a engine.GVA) (p *uint64, e uint64) {
 	table := t.root
-	for level := 3; level > 0; level-- {
-		e := loadEntry(t.mem.entry(table, index(a, level)))
-		if e&ptePresent == 0 {
-			return nil
+	for level := 3; ; level-- {
+		p = t.mem.entry(table, index(a, level))
+		e = loadEntry(p)
+		switch {
+		case level == 0 || e&pteLarge != 0:
+			return p, e
+		case e&ptePresent == 0:
+			return nil, 0
 		}
 		table = pteGPA(e)
 	}
-	return t.mem.entry(table, index(a, 0))
 }
 
+// find returns the last-level entry of a, or nil when its table does not exist.
+func (t pageTable) find(a engine.GVA) *uint64 {
+	p, e := t.leaf(a)
+	if e&pteLarge != 0 {
+		return nil
+	}
+	return p
+}
+
+// lookup returns what the last-level entry of a is, or would be if a table stood
+// in the place of a large page; 0 if there is none.
+func (t pageTable) lookup(a engine.GVA) uint64 {
+	_, e := t.leaf(a)
+	if e&pteLarge != 0 {
+		e = e&^pteLarge + uint64(a.PageDown()-slotOf(a))
+	}
+	return e
+}
+
+func (t pageTable) owned(a engine.GVA) bool { return t.lookup(a)&pteOwned != 0 }
+
+// directory returns the entry of the second level for a, adding tables above it
+// as needed.
+func (t pageTable) directory(a engine.GVA) (*uint64, error) { return t.makeLevel(a, 1) }
+
 // make returns the last-level entry of a, adding tables as needed.
-func (t pageTable) make(a engine.GVA) (*uint64, error) {
+func (t pageTable) make(a engine.GVA) (*uint64, error) { return t.makeLevel(a, 0) }
+
+func (t pageTable) makeLevel(a engine.GVA, last int) (*uint64, error) {
 	table := t.root
-	for level := 3; level > 0; level-- {
+	for level := 3; level > last; level-- {
 		p := t.mem.entry(table, index(a, level))
 		e := loadEntry(p)
 		if e&ptePresent == 0 {
@@ -69,7 +102,7 @@ func (t pageTable) make(a engine.GVA) (*uint64, error) {
 		}
 		table = pteGPA(e)
 	}
-	return t.mem.entry(table, index(a, 0)), nil
+	return t.mem.entry(table, index(a, last)), nil
 }
 
 // makeRange makes the tables of [start, end).
@@ -83,10 +116,17 @@ func (t pageTable) makeRange(start, end engine.GVA) error {
 	return nil
 }
 
-// each calls f for every entry of [start, end) that owns a page, in order.
-func (t pageTable) each(start, end engine.GVA, f func(a engine.GVA, p *uint64)) {
+// each calls f for every entry of [start, end) that owns memory, in order, with
+// how much of that lies in the range.
+func (t pageTable) each(start, end engine.GVA, f func(a engine.GVA, p *uint64, size uint64)) {
 	for a := start; a < end; {
-		p := t.find(a)
+		p, e := t.leaf(a)
+		if e&pteLarge != 0 {
+			next := min(slotOf(a)+hugeSize, end)
+			f(a, p, uint64(next-a))
+			a = next
+			continue
+		}
 		if p == nil {
 			a = nextTable(t, a)
 			if a == 0 {
@@ -99,7 +139,7 @@ func (t pageTable) each(start, end engine.GVA, f func(a engine.GVA, p *uint64)) 
 		for i := index(a, 0); i < 512 && a < end; i++ {
 			q := t.mem.entry(table, i)
 			if loadEntry(q)&pteOwned != 0 {
-				f(a, q)
+				f(a, q, pageSize)
 			}
 			a += pageSize
 		}

@@ -85,6 +85,8 @@ func (as *AddressSpace) move(old engine.GVA, oldLen uint64, to engine.GVA, newLe
 	if v == nil { // oldLen is 0, and MREMAP_FIXED unmapped it
 		return 0, linux.EFAULT
 	}
+	as.ordinary(old, oldEnd, true)
+	as.ordinary(to, to+engine.GVA(newLen), true)
 	if len(as.vmas)+3 >= maxVMAs || as.table.makeRange(to, to+take) != nil {
 		return 0, linux.ENOMEM
 	}
@@ -100,11 +102,11 @@ func (as *AddressSpace) move(old engine.GVA, oldLen uint64, to engine.GVA, newLe
 	pieces := as.vmas.cut(old, oldEnd)
 	as.vmas.insert(moved)
 	var runs []run
-	as.table.each(old, old+take, func(a engine.GVA, p *uint64) {
+	as.table.each(old, old+take, func(a engine.GVA, p *uint64, _ uint64) {
 		e, at := loadEntry(p), a-old+to
 		storeEntry(p, 0)
 		storeEntry(as.table.find(at), e&^pteAccessBits|as.guards.restrict(at, hardware(moved.Prot)))
-		runs = addRun(runs, e)
+		runs = addRun(runs, a, e, pageSize)
 	})
 	as.shootdown(runs, moved)
 	as.dropPages(old, oldEnd)

@@ -47,6 +47,7 @@ type AddressSpace struct {
 
 	breakpoints map[engine.GVA]*breakpoint
 	guards      guardSet
+	blocks      map[engine.GVA]block // by the address of their 2 MiB
 }
 
 // NewAddressSpace returns an empty address space; mappings go top-down from base.
@@ -247,33 +248,52 @@ func (as *AddressSpace) unmapLocked(start, end engine.GVA) {
 func (as *AddressSpace) dropPages(start, end engine.GVA) {
 	as.forgetBreakpoints(start, end)
 	var runs []run
-	as.table.each(start, end, func(a engine.GVA, p *uint64) {
+	as.each(start, end, func(a engine.GVA, p *uint64, size uint64) {
 		e := loadEntry(p)
 		storeEntry(p, 0)
-		runs = addRun(runs, e)
+		runs = addRun(runs, a, e, size)
 	})
 	for _, r := range runs {
+		as.free(r)
+	}
+}
+
+// free gives memory back.
+func (as *AddressSpace) free(r run) {
+	var err error
+	if r.block {
+		err = as.mem.park(r.gpa, r.size)
+	} else {
+		err = as.mem.Free(r.gpa, r.size, r.file)
+	}
+	if err != nil {
 		// The host refuses only what was never mapped, which Alloc excludes.
-		if err := as.mem.Free(r.gpa, r.size, r.file); err != nil {
-			panic("mm: " + err.Error())
-		}
+		panic("mm: " + err.Error())
 	}
 }
 
 // run is a contiguous range of guest-physical memory.
 type run struct {
-	gpa  engine.GPA
-	size uint64
-	file bool
+	gpa   engine.GPA
+	size  uint64
+	file  bool
+	block bool // of 2 MiB pages
 }
 
-func addRun(runs []run, e uint64) []run {
-	gpa, file := pteGPA(e), e&pteFile != 0
-	if n := len(runs); n > 0 && runs[n-1].gpa+engine.GPA(runs[n-1].size) == gpa && runs[n-1].file == file {
-		runs[n-1].size += pageSize
-		return runs
+// addRun adds what the entry e maps at a.
+func addRun(runs []run, a engine.GVA, e, size uint64) []run {
+	r := run{pteGPA(e), size, e&pteFile != 0, e&pteLarge != 0}
+	if r.block {
+		r.gpa += engine.GPA(a - slotOf(a))
 	}
-	return append(runs, run{gpa, pageSize, file})
+	if n := len(runs); n > 0 {
+		last := &runs[n-1]
+		if last.gpa+engine.GPA(last.size) == r.gpa && last.file == r.file && last.block == r.block {
+			last.size += size
+			return runs
+		}
+	}
+	return append(runs, r)
 }
 
 // Protect changes the protection of [a, a+length), as mprotect(2).
@@ -321,7 +341,7 @@ func (as *AddressSpace) Protect(a engine.GVA, length uint64, prot Prot) linux.Er
 // CPUs forget what they may no longer do.
 func (as *AddressSpace) applyProt(v *VMA, start, end engine.GVA) {
 	var reduced []run
-	as.table.each(start, end, func(a engine.GVA, p *uint64) {
+	as.each(start, end, func(a engine.GVA, p *uint64, size uint64) {
 		old := loadEntry(p)
 		e := old&^pteAccessBits | as.guards.restrict(a, hardware(v.Prot))
 		if e == old {
@@ -329,7 +349,7 @@ func (as *AddressSpace) applyProt(v *VMA, start, end engine.GVA) {
 		}
 		storeEntry(p, e)
 		if lessAccess(old, e) {
-			reduced = addRun(reduced, e)
+			reduced = addRun(reduced, a, e, size)
 		}
 	})
 	as.shootdown(reduced, v)
@@ -360,19 +380,16 @@ func (as *AddressSpace) populate(v *VMA, start, end engine.GVA) error {
 		end = min(end, v.Start+engine.GVA(size-v.Offset))
 	}
 	for a := start; a < end; {
-		p, err := as.table.make(a)
-		if err != nil {
-			return err
-		}
-		if loadEntry(p)&pteOwned != 0 {
+		if as.table.owned(a) {
 			a += pageSize
 			continue
 		}
+		last := end
+		if v.File == nil {
+			last = min(end, slotOf(a)+hugeSize)
+		}
 		stop := a + pageSize
-		for stop < end {
-			if q := as.table.find(stop); q != nil && loadEntry(q)&pteOwned != 0 {
-				break
-			}
+		for stop < last && !as.table.owned(stop) {
 			stop += pageSize
 		}
 		if err := as.fill(v, a, stop); err != nil {
@@ -386,10 +403,14 @@ func (as *AddressSpace) populate(v *VMA, start, end engine.GVA) error {
 // fill gives [start, end), where nothing is, one run of pages.
 func (as *AddressSpace) fill(v *VMA, start, end engine.GVA) error {
 	size := uint64(end - start)
+	if size == hugeSize && start == slotOf(start) && as.fillHuge(v, start) {
+		return nil
+	}
+	as.ordinary(start, end, true)
 	if err := as.table.makeRange(start, end); err != nil {
 		return err
 	}
-	gpa, err := as.mem.Alloc(size)
+	gpa, err := as.alloc(size)
 	if err != nil {
 		if size == pageSize || !errors.Is(err, ErrNoMemory) {
 			return err
@@ -497,7 +518,7 @@ func (as *AddressSpace) discardPages(v *VMA, start, end engine.GVA) error {
 
 func (as *AddressSpace) discardRange(start, end engine.GVA) error {
 	var runs []run
-	as.table.each(start, end, func(a engine.GVA, p *uint64) { runs = addRun(runs, loadEntry(p)) })
+	as.table.each(start, end, func(a engine.GVA, p *uint64, size uint64) { runs = addRun(runs, a, loadEntry(p), size) })
 	for _, r := range runs {
 		if err := discard(as.mem.Bytes(r.gpa, r.size)); err != nil {
 			return err

@@ -78,9 +78,7 @@ func openFile(t testing.TB, path string, flags int) *File {
 func guest(t testing.TB, as *AddressSpace, a engine.GVA, acc Access) (*byte, Fault) {
 	t.Helper()
 	for range 2 {
-		p := as.table.find(a)
-		if p != nil {
-			e := loadEntry(p)
+		if e := as.table.lookup(a); e != 0 {
 			ok := e&ptePresent != 0 && (acc != AccessWrite || e&pteWrite != 0) && (acc != AccessExec || e&pteNX == 0)
 			if ok && e&pteUser == 0 {
 				t.Fatalf("entry of %#x is the supervisor's: %#x", a, e)
@@ -110,13 +108,13 @@ func tablePages(as *AddressSpace) uint64 {
 	count = func(table engine.GPA, level int) (n uint64) {
 		n = 1
 		for i := range uint64(512) {
-			if e := loadEntry(as.mem.entry(table, i)); level > 0 && e&ptePresent != 0 {
+			if e := loadEntry(as.mem.entry(table, i)); level > 0 && e&ptePresent != 0 && e&pteLarge == 0 {
 				n += count(pteGPA(e), level-1)
 			}
 		}
 		return n
 	}
-	return count(as.table.root, 3)
+	return count(as.table.root, 3) + uint64(len(as.blocks))
 }
 
 // checkSpace checks what must hold at any time: VMAs sorted and apart, entries
@@ -132,8 +130,13 @@ func checkSpace(t testing.TB, as *AddressSpace) {
 		end = v.End
 	}
 	owner := map[engine.GPA]engine.GVA{}
-	as.table.each(0, UserEnd, func(a engine.GVA, p *uint64) {
+	pages := uint64(0)
+	as.table.each(0, UserEnd, func(a engine.GVA, p *uint64, size uint64) {
 		e := loadEntry(p)
+		pages += size / pageSize
+		if b, ok := as.blocks[a]; e&pteLarge != 0 && (!ok || b.gpa != pteGPA(e) || size != hugeSize || a != slotOf(a) || as.vmas.find(a).End < a+hugeSize) {
+			t.Fatalf("large entry %#x at %#x, block %#x", e, a, b)
+		}
 		v := as.vmas.find(a)
 		if v == nil {
 			t.Fatalf("entry %#x at %#x, where nothing is mapped", e, a)
@@ -149,7 +152,7 @@ func checkSpace(t testing.TB, as *AddressSpace) {
 		}
 		owner[pteGPA(e)] = a
 	})
-	if want := (uint64(len(owner)) + tablePages(as)) * pageSize; as.mem.InUse() != want {
+	if want := (pages + tablePages(as)) * pageSize; as.mem.InUse() != want {
 		t.Fatalf("%d pages in use, %d known: pages leaked", as.mem.InUse()/pageSize, want/pageSize)
 	}
 	checkFree(t, as.mem)
@@ -332,7 +335,7 @@ func TestFaultBorders(t *testing.T) {
 func touch(t *testing.T, as *AddressSpace, start engine.GVA, size, stride uint64) (faults int) {
 	t.Helper()
 	for a := start; a < start+engine.GVA(size); a += engine.GVA(stride) {
-		if p := as.table.find(a); p == nil || loadEntry(p)&pteOwned == 0 {
+		if !as.table.owned(a) {
 			wantFault(t, as, a, AccessWrite, FaultNone)
 			faults++
 		}

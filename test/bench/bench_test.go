@@ -127,3 +127,10 @@ func BenchmarkCompute(b *testing.B) {
 func BenchmarkTouch(b *testing.B) {
 	compare(b, timed("native", "touch", 65536), timed("torov", "touch", 65536, torov(b), "run"))
 }
+
+// BenchmarkTouchAgain is the same when the memory is there and only its
+// translations are not.
+func BenchmarkTouchAgain(b *testing.B) {
+	b.Run("native", timed("again", 65536))
+	b.Run("torov", timed("again", 65536, torov(b), "run"))
+}

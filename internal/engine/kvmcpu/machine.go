@@ -50,6 +50,8 @@ type Machine struct {
 	entryOnce   sync.Once
 	entryErr    error
 
+	forgetMu sync.Mutex
+
 	probeOnce sync.Once
 	caps      engine.DebugCaps
 
@@ -91,8 +93,25 @@ func (m *Machine) init() error {
 	if err != nil {
 		return err
 	}
+	m.mem.OnForget(m.forgetTables)
 	m.shim, err = newShim(m.mem, m.opt.HypercallPort)
 	return err
+}
+
+// Guest-physical memory that is only there to be taken away again; the hole
+// below 4 GiB is never memory of the program.
+const (
+	slotForget = 500
+	gpaForget  = 0xfe000000
+)
+
+// forgetTables makes KVM drop its shadow of the page tables: it does when
+// memory is taken away.
+func (m *Machine) forgetTables() error {
+	m.forgetMu.Lock() // an address space is locked already: mu would be the wrong order
+	defer m.forgetMu.Unlock()
+	page := m.mem.Bytes(m.shim.entryPage, engine.PageSize)
+	return errors.Join(m.vm.SetMemory(slotForget, 0, gpaForget, page), m.vm.SetMemory(slotForget, 0, gpaForget, nil))
 }
 
 func (m *Machine) checkCaps() error {

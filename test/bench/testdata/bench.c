@@ -93,12 +93,19 @@ int main(int argc, char **argv)
 			for (int k = 0; k < 1000; k++)
 				x = next(x);
 		sink = x;
-	} else if (!strcmp(argv[1], "touch")) { /* a round is a page of new memory */
+	} else if (!strcmp(argv[1], "touch") || !strcmp(argv[1], "again")) { /* a round is a page of new memory */
 		char *p = mmap(0, rounds << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			return 3;
 		for (long i = 0; i < rounds; i++)
 			p[i << 12] = 1;
+		if (!strcmp(argv[1], "again")) { /* or of memory that there are no translations for */
+			mprotect(p, rounds << 12, PROT_READ);
+			mprotect(p, rounds << 12, PROT_READ | PROT_WRITE);
+			begin = now();
+			for (long i = 0; i < rounds; i++)
+				p[i << 12] = 1;
+		}
 	} else
 		return 2;
 	printf("%.2f\n", (now() - begin) / rounds);

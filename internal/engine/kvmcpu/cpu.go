@@ -476,6 +476,7 @@ func (c *CPU) programException(vector int, code uint64) (exit engine.Exit, done 
 			return exit, true, err
 		}
 		exit.Addr = engine.GVA(c.sregs.CR2)
+		return exit, true, nil
 	case engine.VectorGP:
 		if n := c.hypercallLength(r); n > 0 {
 			// A processor that does not look at the I/O permission map.

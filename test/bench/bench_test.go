@@ -131,6 +131,5 @@ func BenchmarkTouch(b *testing.B) {
 // BenchmarkTouchAgain is the same when the memory is there and only its
 // translations are not.
 func BenchmarkTouchAgain(b *testing.B) {
-	b.Run("native", timed("again", 65536))
-	b.Run("torov", timed("again", 65536, torov(b), "run"))
+	compare(b, timed("native", "again", 65536), timed("torov", "again", 65536, torov(b), "run"))
 }

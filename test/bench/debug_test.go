@@ -141,40 +141,34 @@ func BenchmarkSearch(b *testing.B) {
 }
 
 // timedStub is timed under a debugger that is connected and lets the guest run.
-func timedStub(mode string, rounds int) func(b *testing.B) {
-	return func(b *testing.B) {
-		sum, n := 0.0, 0
-		for b.Loop() {
-			cmd := exec.Command(torov(b), "run", "--gdb", address, guest(b), mode, fmt.Sprint(rounds))
-			var out strings.Builder
-			cmd.Stdout = &out
-			if err := cmd.Start(); err != nil {
-				b.Fatal(err)
-			}
-			s := dial(b, address)
-			s.expect(b, "vCont;c", "W00")
-			s.conn.Close()
-			if err := cmd.Wait(); err != nil {
-				b.Fatal(err)
-			}
-			sum += number(b, out.String())
-			n++
+func timedStub(mode string, count int) part {
+	return part{"attached", func(b *testing.B) float64 {
+		b.Helper()
+		cmd := exec.Command(torov(b), "run", "--gdb", address, guest(b), mode, fmt.Sprint(count))
+		var out strings.Builder
+		cmd.Stdout = &out
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
 		}
-		b.ReportMetric(sum/float64(n), "ns/op")
-	}
+		s := dial(b, address)
+		s.expect(b, "vCont;c", "W00")
+		s.conn.Close()
+		if err := cmd.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		return number(b, out.String())
+	}}
 }
 
 // BenchmarkAttached is what a debugger costs that is connected and has nothing
 // to do.
 func BenchmarkAttached(b *testing.B) {
-	b.Run("Compute/alone", timed("compute", 300000, torov(b), "run"))
-	b.Run("Compute/attached", timedStub("compute", 300000))
+	compare(b, timed("alone", "compute", 50000, torov(b), "run"), timedStub("compute", 50000))
 }
 
 // BenchmarkAttachedSyscall is the same with system calls.
 func BenchmarkAttachedSyscall(b *testing.B) {
-	b.Run("alone", timed("getppid", 20000, torov(b), "run"))
-	b.Run("attached", timedStub("getppid", 20000))
+	compare(b, timed("alone", "getppid", syscallCount, torov(b), "run"), timedStub("getppid", syscallCount))
 }
 
 // scratch is a file of this run's.

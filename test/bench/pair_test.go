@@ -39,11 +39,6 @@ func compare(b *testing.B, parts ...part) {
 func timed(name, mode string, count int, prefix ...string) part {
 	return part{name, func(b *testing.B) float64 {
 		b.Helper()
-		text := output(b, append(prefix, guest(b), mode, strconv.Itoa(count))...)
-		ns, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return ns
+		return number(b, output(b, append(prefix, guest(b), mode, strconv.Itoa(count))...))
 	}}
 }

@@ -31,6 +31,7 @@ var (
 var cPrograms = map[string][]programCase{
 	"bigpages":  once,
 	"clocks":    once,
+	"processes": once,
 	"datagrams": once,
 	"passing":   once,
 	"timers":    once,
@@ -63,7 +64,7 @@ var cPrograms = map[string][]programCase{
 		{args: []string{"descriptors"}},
 		{args: []string{"pointers"}},
 		{args: []string{"values"}},
-		{args: []string{"process"}, later: "torov has no child processes yet"},
+		{args: []string{"process"}},
 	},
 	"events":   once,
 	"fault":    once,

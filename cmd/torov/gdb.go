@@ -117,11 +117,9 @@ func (d *debugger) launch(l rsp.Launch, use func(*kernel.Kernel)) error {
 			f.Hold()
 		}
 	}
-	p, err := s.start(g, file, stdio)
-	if err != nil {
+	if err := s.start(g, file, stdio); err != nil {
 		return errors.Join(err, g.machine.Close())
 	}
-	forwardSignals(p)
 	d.next <- g
 	return nil
 }

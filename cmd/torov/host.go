@@ -80,13 +80,13 @@ func ignoredSignals() (out []linux.Signal) {
 	return out
 }
 
-// signalled is the process that gets torov's signals.
-var signalled atomic.Pointer[kernel.Process]
+// signalled is the kernel that gets torov's signals.
+var signalled atomic.Pointer[kernel.Kernel]
 
-// forwardSignals gives the signals that torov gets to the process, and to no
-// other any more.
-func forwardSignals(p *kernel.Process) {
-	if signalled.Swap(p) != nil {
+// forwardSignals gives the signals that torov gets to the kernel's processes,
+// and to no others any more.
+func forwardSignals(k *kernel.Kernel) {
+	if signalled.Swap(k) != nil {
 		return
 	}
 	var wanted []os.Signal
@@ -102,7 +102,7 @@ func forwardSignals(p *kernel.Process) {
 	go func() {
 		for s := range ch {
 			n := linux.Signal(s.(syscall.Signal))
-			signalled.Load().Signal(linux.KillInfo(n, linux.SI_USER, 0, 0))
+			signalled.Load().Forward(n)
 		}
 	}()
 }

@@ -31,8 +31,9 @@ func (s *setup) boot(log io.Writer) (*guest, error) {
 	if err != nil {
 		return nil, err
 	}
+	dispatcher := syscalls.NewDispatcher(s.permissions)
 	return &guest{machine, kernel.New(kernel.Config{
-		Machine: machine, Syscall: syscalls.NewDispatcher(s.permissions).Syscall, Log: log,
+		Machine: machine, Syscall: dispatcher.Syscall, Permits: dispatcher.Permits, Log: log,
 		Root: s.root, Cwd: s.cwd, Mounts: s.mounts, PID: s.pid, Randomize: s.randomize, HaltEnds: s.flat != nil,
 		Random: func(b []byte) { _, _ = rand.Read(b) }, // never fails, says its documentation
 	})}, nil
@@ -58,18 +59,19 @@ func (s *setup) open() (*os.File, error) {
 }
 
 // start starts the program.
-func (s *setup) start(g *guest, file *os.File, stdio [3]*kernel.File) (*kernel.Process, error) {
-	p, err := g.kernel.Start(kernel.Program{
-		File: file, Path: s.guestPath, Args: s.args, Env: s.env, Flat: s.flat, Stdio: stdio, IgnoredSignals: ignoredSignals(),
+func (s *setup) start(g *guest, file *os.File, stdio [3]*kernel.File) error {
+	_, err := g.kernel.Start(kernel.Program{
+		File: file, Path: s.guestPath, Asked: s.asked, Args: s.args, Env: s.env, Flat: s.flat, Stdio: stdio, IgnoredSignals: ignoredSignals(),
 	})
 	if err != nil {
 		var errno linux.Errno
 		if errors.As(err, &errno) {
-			return nil, &statusError{exitCannotRun, fmt.Errorf("%s: %w", s.path, err)}
+			return &statusError{exitCannotRun, fmt.Errorf("%s: %w", s.path, err)}
 		}
-		return nil, fmt.Errorf("%s: %w", s.path, err)
+		return fmt.Errorf("%s: %w", s.path, err)
 	}
-	return p, nil
+	forwardSignals(g.kernel)
+	return nil
 }
 
 // run runs the program and returns how it ended; if a debugger started others
@@ -97,11 +99,9 @@ func (s *setup) run() (kernel.ExitStatus, error) {
 		return status, err
 	}
 	debugger := s.debugger(g, listener, stdio)
-	p, err := s.start(g, file, stdio)
-	if err != nil {
+	if err := s.start(g, file, stdio); err != nil {
 		return status, err
 	}
-	forwardSignals(p)
 	status, err = g.kernel.Wait()
 	if debugger != nil {
 		g, status, err = debugger.outlast(g, status, err)
@@ -145,7 +145,7 @@ func (s *setup) changed(l rsp.Launch) (*setup, error) {
 	default:
 		c.flat = nil
 		c.dir, c.path = s.hostPath(l.Path)
-		c.guestPath, c.args = l.Path, append([]string{l.Path}, l.Args...)
+		c.guestPath, c.asked, c.args = l.Path, "", append([]string{l.Path}, l.Args...)
 	}
 	if l.Dir != "" {
 		c.cwd = l.Dir

@@ -45,6 +45,7 @@ type setup struct {
 	path        string // host path of the program
 	dir         string // if set, path is in this directory, whatever links there are
 	guestPath   string // the program's own name for it
+	asked       string // what the user called it, if otherwise
 	args, env   []string
 	flat        *kernel.Flat
 	permissions syscalls.Permissions
@@ -200,7 +201,11 @@ func (s *setup) find(name string) error {
 	if err != nil {
 		return err
 	}
-	s.path, s.guestPath, s.args = abs, abs, []string{name}
+	real, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return err
+	}
+	s.path, s.guestPath, s.asked, s.args = abs, real, path, []string{name}
 	return nil
 }
 

@@ -53,7 +53,7 @@ const maxInst = 15
 // decode decodes the instruction at RIP.
 func decode(th *thread) (inst x86asm.Inst, ok bool) {
 	var code [maxInst]byte
-	n, _ := th.t.Proc.AS.DebugRead(code[:], engine.GVA(th.t.Regs().RIP))
+	n, _ := th.t.Proc.AS().DebugRead(code[:], engine.GVA(th.t.Regs().RIP))
 	inst, err := x86asm.Decode(code[:n], 64)
 	return inst, err == nil && inst.Op != 0
 }

@@ -51,7 +51,7 @@ func (d *Debugger) InsertBreakpoint(b *rsp.Breakpoint) error {
 		d.rearm()
 		return nil
 	}
-	if errno := p.AS.InsertBreakpoint(engine.GVA(b.Addr)); errno != 0 {
+	if errno := p.AS().InsertBreakpoint(engine.GVA(b.Addr)); errno != 0 {
 		return fmt.Errorf("no memory is mapped at %#x", uint64(b.Addr))
 	}
 	d.breakpoints[key] = bp
@@ -72,7 +72,7 @@ func (d *Debugger) RemoveBreakpoint(b *rsp.Breakpoint) error {
 	case !bp.soft:
 		d.rearm()
 	case !d.softAt(b.Addr) && d.current != nil:
-		d.current.AS.RemoveBreakpoint(engine.GVA(b.Addr))
+		d.current.AS().RemoveBreakpoint(engine.GVA(b.Addr))
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (m threadMachine) Register(num int) (uint64, error) {
 
 // ReadMemory implements agent.Machine.
 func (m threadMachine) ReadMemory(addr uint64, buf []byte) error {
-	if _, errno := m.th.t.Proc.AS.DebugRead(buf, engine.GVA(addr)); errno != 0 {
+	if _, errno := m.th.t.Proc.AS().DebugRead(buf, engine.GVA(addr)); errno != 0 {
 		return errno
 	}
 	return nil
@@ -173,7 +173,7 @@ func (d *Debugger) stepOverBreakpoint(th *thread, pc rsp.Addr) {
 	}
 	d.freeze(th)
 	th.over = &stepOver{soft: []engine.GVA{engine.GVA(pc)}, froze: true}
-	th.t.Proc.AS.LiftBreakpoint(engine.GVA(pc))
+	th.t.Proc.AS().LiftBreakpoint(engine.GVA(pc))
 }
 
 // armedRegister is one debug register in use.

@@ -30,7 +30,7 @@ func (d *Debugger) emulateUnderBreakpoint(th *thread) bool {
 // emulateInRange does an instruction that would be stepped. The next INT3 must
 // be executed to be found.
 func (d *Debugger) emulateInRange(th *thread) bool {
-	inserted, _ := th.t.Proc.AS.HasBreakpoint(engine.GVA(th.t.Regs().RIP))
+	inserted, _ := th.t.Proc.AS().HasBreakpoint(engine.GVA(th.t.Regs().RIP))
 	return !inserted && d.emulateUnwatched(th)
 }
 
@@ -39,7 +39,7 @@ func (d *Debugger) emulateUnwatched(th *thread) bool {
 		return false
 	}
 	inst, ok := decode(th)
-	return ok && emulate(th.t.Proc.AS, th.t.Regs(), &inst)
+	return ok && emulate(th.t.Proc.AS(), th.t.Regs(), &inst)
 }
 
 // emulateGuarded does an instruction that is to touch a guarded page, and notes
@@ -53,7 +53,7 @@ func (d *Debugger) emulateGuarded(th *thread, e kernel.Event) bool {
 		return false
 	}
 	accesses, known := accessesOf(&inst, th.t.Regs(), &engine.Segs{})
-	if !known || !emulate(th.t.Proc.AS, th.t.Regs(), &inst) {
+	if !known || !emulate(th.t.Proc.AS(), th.t.Regs(), &inst) {
 		return false
 	}
 	for _, t := range d.touchedBy(accesses) {

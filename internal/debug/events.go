@@ -188,6 +188,8 @@ func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
 		return d.syscallEntry(th)
 	case kernel.EventSyscallReturn:
 		return d.syscallReturn(th)
+	case kernel.EventExec:
+		return d.execed(th)
 	}
 	return false
 }
@@ -199,6 +201,18 @@ func (d *Debugger) hitWatch(th *thread) bool {
 		d.stop(th, *hit, trapInfo(linux.TRAP_HWBKPT, th))
 	}
 	return hit != nil
+}
+
+// execed: the process runs another program. Breakpoints and watchpoints went
+// with the old one's memory; the client knows and sets them again.
+func (d *Debugger) execed(th *thread) bool {
+	d.breakpoints, d.watches = make(map[breakpointKey]*breakpoint), nil
+	d.rearm()
+	if d.events&rsp.EventExec == 0 {
+		return false
+	}
+	d.stop(th, rsp.Stop{Kind: rsp.StopExec, Path: th.t.Proc.Loaded().Exe}, trapInfo(linux.TRAP_TRACE, th))
+	return true
 }
 
 // started: a new thread. The first one of a program that is held counts as

@@ -17,7 +17,7 @@ func (d *Debugger) ReadMemory(p rsp.PID, addr rsp.Addr, buf []byte) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	n, errno := proc.AS.DebugRead(buf, engine.GVA(addr))
+	n, errno := proc.AS().DebugRead(buf, engine.GVA(addr))
 	if n == 0 && errno != 0 {
 		return 0, fmt.Errorf("no memory at %#x: %w", uint64(addr), hostErrno(errno))
 	}
@@ -32,10 +32,10 @@ func (d *Debugger) WriteMemory(p rsp.PID, addr rsp.Addr, data []byte) error {
 	}
 	// All or nothing: look before writing.
 	probe := make([]byte, len(data))
-	if _, errno := proc.AS.DebugRead(probe, engine.GVA(addr)); errno != 0 {
+	if _, errno := proc.AS().DebugRead(probe, engine.GVA(addr)); errno != 0 {
 		return fmt.Errorf("no memory at %#x: %w", uint64(addr), hostErrno(errno))
 	}
-	if _, errno := proc.AS.DebugWrite(engine.GVA(addr), data); errno != 0 {
+	if _, errno := proc.AS().DebugWrite(engine.GVA(addr), data); errno != 0 {
 		return fmt.Errorf("write memory at %#x: %w", uint64(addr), hostErrno(errno))
 	}
 	return nil
@@ -48,7 +48,7 @@ func (d *Debugger) Region(p rsp.PID, addr rsp.Addr) (rsp.MemoryRegion, error) {
 		return rsp.MemoryRegion{}, err
 	}
 	gap := rsp.MemoryRegion{Start: 0, Size: uint64(mm.UserEnd)}
-	for _, v := range proc.AS.VMAs() {
+	for _, v := range proc.AS().VMAs() {
 		start, end := rsp.Addr(v.Start), rsp.Addr(v.End)
 		switch {
 		case end <= addr:

@@ -68,7 +68,7 @@ func monitorHelp(_ *Debugger, _ *thread, _ []string, out io.Writer) error {
 }
 
 func monitorMaps(_ *Debugger, th *thread, _ []string, out io.Writer) error {
-	for _, v := range th.t.Proc.AS.VMAs() {
+	for _, v := range th.t.Proc.AS().VMAs() {
 		kind, name := "p", v.Name
 		if v.Shared {
 			kind = "s"
@@ -170,7 +170,7 @@ func (d *Debugger) fill(t *rsp.Table) {
 	case "processes":
 		t.Columns = []string{"pid", "user", "command", "cores"}
 		for _, p := range procs {
-			t.Rows = append(t.Rows, []string{fmt.Sprint(idBase + p.PID), fmt.Sprint(p.Creds().UID), strings.Join(p.Args, " "), "0"})
+			t.Rows = append(t.Rows, []string{fmt.Sprint(idBase + p.PID), fmt.Sprint(p.Creds().UID), strings.Join(p.Loaded().Args, " "), "0"})
 		}
 	case "threads":
 		t.Columns = []string{"pid", "command", "tid", "core", "state"}

@@ -22,10 +22,10 @@ func (d *Debugger) Auxv(p rsp.PID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if proc.Stack == nil {
+	if proc.Loaded().Stack == nil {
 		return nil, fmt.Errorf("auxiliary vector: %w", errFlat)
 	}
-	return append([]byte(nil), linux.SliceBytes(proc.Stack.Auxv)...), nil
+	return append([]byte(nil), linux.SliceBytes(proc.Loaded().Stack.Auxv)...), nil
 }
 
 // ExecFile implements rsp.ExecFile.
@@ -34,7 +34,7 @@ func (d *Debugger) ExecFile(p rsp.PID) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return proc.Exe, nil
+	return proc.Loaded().Exe, nil
 }
 
 // HostInfo implements rsp.Host.
@@ -55,21 +55,21 @@ func (d *Debugger) ProcessInfo(p rsp.PID) (rsp.ProcessInfo, error) {
 	}
 	c := proc.Creds()
 	return rsp.ProcessInfo{
-		PID: rsp.PID(idBase + proc.PID), Parent: idBase, Name: filepath.Base(proc.Exe),
+		PID: rsp.PID(idBase + proc.PID), Parent: idBase, Name: filepath.Base(proc.Loaded().Exe),
 		UID: int(c.UID), EUID: int(c.EUID), GID: int(c.GID), EGID: int(c.EGID),
 	}, nil
 }
 
 // programHeader finds a program header of the running program in its memory.
 func programHeader(p *kernel.Process, kind elf.ProgType) (elf.Prog64, bool) {
-	if p.Image == nil {
+	if p.Loaded().Image == nil {
 		return elf.Prog64{}, false
 	}
 	const size = 56
-	at := p.Image.PhdrAddr + p.Bias
-	for i := range p.Image.Phnum {
+	at := p.Loaded().Image.PhdrAddr + p.Loaded().Bias
+	for i := range p.Loaded().Image.Phnum {
 		var b [size]byte
-		if _, errno := p.AS.DebugRead(b[:], at+engine.GVA(i*size)); errno != 0 {
+		if _, errno := p.AS().DebugRead(b[:], at+engine.GVA(i*size)); errno != 0 {
 			break
 		}
 		h := elf.Prog64{
@@ -92,9 +92,9 @@ func debugSlot(p *kernel.Process) (engine.GVA, bool) {
 	if !ok {
 		return 0, false
 	}
-	at := engine.GVA(h.Vaddr) + p.Bias
+	at := engine.GVA(h.Vaddr) + p.Loaded().Bias
 	for range maxLibraries {
-		tag, errno := p.AS.Read64(at)
+		tag, errno := p.AS().Read64(at)
 		if errno != 0 || elf.DynTag(tag) == elf.DT_NULL {
 			break
 		}
@@ -130,7 +130,7 @@ func (d *Debugger) Libraries(p rsp.PID) (list rsp.LibraryList, err error) {
 	if !ok {
 		return list, nil
 	}
-	as := proc.AS
+	as := proc.AS()
 	rdebug, errno := as.Read64(slot)
 	if errno != 0 || rdebug == 0 {
 		return list, nil // the dynamic linker has not got there yet
@@ -213,11 +213,11 @@ func (d *Debugger) dynamicTLS(p *kernel.Process, fsBase, offset uint64, linkMap 
 			break
 		}
 	}
-	dtv, errno := p.AS.Read64(engine.GVA(fsBase) + 8)
+	dtv, errno := p.AS().Read64(engine.GVA(fsBase) + 8)
 	if errno != 0 || module == 0 || module > maxModules {
 		return 0, errors.New("the library has no thread-local variables")
 	}
-	block, errno := p.AS.Read64(engine.GVA(dtv + module*dtvEntrySize))
+	block, errno := p.AS().Read64(engine.GVA(dtv + module*dtvEntrySize))
 	if errno != 0 || block == ^uint64(0) || block == 0 {
 		return 0, errors.New("the thread has not allocated the library's variables yet")
 	}
@@ -227,12 +227,12 @@ func (d *Debugger) dynamicTLS(p *kernel.Process, fsBase, offset uint64, linkMap 
 // hasTLS reads the ELF header of a library at its base.
 func hasTLS(p *kernel.Process, base engine.GVA) bool {
 	var h [64]byte
-	if _, errno := p.AS.DebugRead(h[:], base); errno != 0 {
+	if _, errno := p.AS().DebugRead(h[:], base); errno != 0 {
 		return false
 	}
 	at, n := base+engine.GVA(getUint(h[32:40])), int(getUint(h[56:58]))
 	for i := range min(n, 64) {
-		kind, errno := p.AS.Read64(at + engine.GVA(i*56))
+		kind, errno := p.AS().Read64(at + engine.GVA(i*56))
 		if errno != 0 {
 			return false
 		}

@@ -93,7 +93,9 @@ func (d *Debugger) Stops() <-chan rsp.Stop { return d.stops }
 func (d *Debugger) Valid(rsp.Stop) bool { return false }
 
 // SupportedEvents implements rsp.Events.
-func (d *Debugger) SupportedEvents() rsp.EventSet { return rsp.EventThread | rsp.EventNoResumed }
+func (d *Debugger) SupportedEvents() rsp.EventSet {
+	return rsp.EventExec | rsp.EventThread | rsp.EventNoResumed
+}
 
 // EnableEvents implements rsp.Events.
 func (d *Debugger) EnableEvents(e rsp.EventSet) error {

@@ -61,7 +61,7 @@ type steppedInst struct {
 func lookAt(th *thread) (i steppedInst) {
 	var code [4]byte
 	r := th.t.Regs()
-	n, _ := th.t.Proc.AS.DebugRead(code[:], engine.GVA(r.RIP))
+	n, _ := th.t.Proc.AS().DebugRead(code[:], engine.GVA(r.RIP))
 	for _, b := range code[:n] {
 		if b == 0x66 || b >= 0x40 && b <= 0x4f {
 			continue // operand size, REX
@@ -71,7 +71,7 @@ func lookAt(th *thread) (i steppedInst) {
 	}
 	if i.op == opPopf {
 		var flags [2]byte
-		_, errno := th.t.Proc.AS.DebugRead(flags[:], engine.GVA(r.RSP))
+		_, errno := th.t.Proc.AS().DebugRead(flags[:], engine.GVA(r.RSP))
 		i.tf = errno == 0 && getUint(flags[:])&engine.FlagTF != 0
 	}
 	return i
@@ -87,9 +87,9 @@ func (d *Debugger) fixFlags(th *thread) {
 	case th.step.op == opPushf:
 		var flags [2]byte
 		sp := engine.GVA(r.RSP)
-		if _, errno := th.t.Proc.AS.DebugRead(flags[:], sp); errno == 0 {
+		if _, errno := th.t.Proc.AS().DebugRead(flags[:], sp); errno == 0 {
 			flags[1] &^= engine.FlagTF >> 8
-			_, _ = th.t.Proc.AS.DebugWrite(sp, flags[:])
+			_, _ = th.t.Proc.AS().DebugWrite(sp, flags[:])
 		}
 	}
 	th.step = steppedInst{}
@@ -166,7 +166,7 @@ func (d *Debugger) thaw() {
 func (d *Debugger) finishOver(th *thread) {
 	o := th.over
 	th.over = nil
-	as := th.t.Proc.AS
+	as := th.t.Proc.AS()
 	for _, a := range o.soft {
 		as.RestoreBreakpoint(a)
 	}

@@ -54,7 +54,7 @@ func (d *Debugger) settle() {
 		}
 	}
 	for _, t := range d.kernel.Threads() {
-		if th := d.threads[t]; th == nil || !th.parked || t.Dying() && !th.ended {
+		if th := d.threads[t]; t.Proc.Traced() && (th == nil || !th.parked || t.Dying() && !th.ended) {
 			return
 		}
 	}

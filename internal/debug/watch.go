@@ -90,7 +90,7 @@ func (d *Debugger) guard(p *kernel.Process, w *watch) {
 		return
 	}
 	for page := engine.GVA(w.key.addr).PageDown(); page < engine.GVA(w.end()); page += engine.PageSize {
-		p.AS.SetGuard(page, d.guardOf(page))
+		p.AS().SetGuard(page, d.guardOf(page))
 	}
 }
 
@@ -134,7 +134,7 @@ func (d *Debugger) hitGuard(th *thread, e kernel.Event) {
 		d.freeze(th)
 	}
 	page := e.Addr.PageDown()
-	th.t.Proc.AS.SetGuard(page, mm.GuardNone)
+	th.t.Proc.AS().SetGuard(page, mm.GuardNone)
 	th.over.guards = append(th.over.guards, page)
 	accesses, known := decodeAccesses(th)
 	switch {
@@ -179,7 +179,7 @@ func (d *Debugger) mayTouch(th *thread, e kernel.Event) {
 // watched reads the part of a watch from where it is hit to an end.
 func (d *Debugger) watched(th *thread, h hit, to rsp.Addr) []byte {
 	b := make([]byte, min(to, h.key.addr+rsp.Addr(h.key.len))-h.addr)
-	n, _ := th.t.Proc.AS.DebugRead(b, engine.GVA(h.addr))
+	n, _ := th.t.Proc.AS().DebugRead(b, engine.GVA(h.addr))
 	return b[:n]
 }
 

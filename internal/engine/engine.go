@@ -195,6 +195,9 @@ type CPU interface {
 	// Run executes the program until it needs the kernel. The error is a
 	// failure of the engine, never something the program did.
 	Run() (Exit, error)
+	// Reset makes the CPU one that has run nothing yet, in the address space
+	// whose page tables have their root at the given address (execve(2)).
+	Reset(root GPA) error
 	// Interrupt makes a Run in progress, or the next one, return
 	// ExitInterrupted. Safe from any goroutine.
 	Interrupt()

@@ -28,6 +28,12 @@ func (c *Clock) Monotonic() int64 {
 	return ns
 }
 
+// bootTime reads CLOCK_BOOTTIME, in nanoseconds.
+func (c *Clock) bootTime() int64 {
+	ns, _ := c.Now(unix.CLOCK_BOOTTIME) // cannot fail: every Linux has it
+	return ns
+}
+
 // After returns the deadline ns nanoseconds from now; a negative or huge ns
 // is Never.
 func (c *Clock) After(ns int64) int64 {

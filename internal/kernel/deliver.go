@@ -54,6 +54,10 @@ func (t *Thread) defaultAction(s linux.Signal) {
 	switch s.DefaultAction() {
 	case linux.ActionIgnore, linux.ActionContinue:
 	case linux.ActionStop:
+		if t.Proc.hasParent() {
+			t.Proc.stopBy(s)
+			return
+		}
 		// The program is this process to everybody outside: stop it, and the
 		// shell that started it sees what it would see of the program.
 		_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
@@ -154,10 +158,10 @@ func (t *Thread) enterHandler(info linux.SigInfo, action linux.SigAction) bool {
 	}
 	frame.UContext.MContext = t.sigContext(fpAddr)
 	fpu = markXSave(fpu, t.Kernel().machine.XFeatures(), &frame.UContext)
-	if _, errno := t.Proc.AS.CopyOut(engine.GVA(fpAddr), fpu); errno != 0 {
+	if _, errno := t.Proc.AS().CopyOut(engine.GVA(fpAddr), fpu); errno != 0 {
 		return false
 	}
-	if errno := mm.Write(t.Proc.AS, engine.GVA(frameAddr), frame); errno != 0 {
+	if errno := mm.Write(t.Proc.AS(), engine.GVA(frameAddr), frame); errno != 0 {
 		return false
 	}
 	if uint32(t.AltStack.Flags)&linux.SS_AUTODISARM != 0 && entering {
@@ -215,7 +219,7 @@ func (t *Thread) sigContext(fp uint64) linux.SigContext {
 // left in the frame.
 func (t *Thread) SigReturn() linux.Errno {
 	r := t.Regs()
-	frame, errno := mm.Read[linux.RTSigFrame](t.Proc.AS, engine.GVA(r.RSP-8))
+	frame, errno := mm.Read[linux.RTSigFrame](t.Proc.AS(), engine.GVA(r.RSP-8))
 	if errno != 0 {
 		t.Force(linux.KernelInfo(linux.SIGSEGV))
 		return linux.EJUSTRETURN
@@ -255,14 +259,14 @@ func (t *Thread) restoreFPU(at engine.GVA) bool {
 		return t.setFPU(initialFPU(linux.FXSaveSize + linux.XSaveHeaderSize))
 	}
 	image := make([]byte, linux.FXSaveSize, 4096)
-	if _, errno := t.Proc.AS.CopyIn(image, at); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(image, at); errno != 0 {
 		return false
 	}
 	sw, _ := linux.Decode[linux.FPXSwBytes](image[linux.FPXSwBytesOffset:])
 	size := t.Kernel().machine.XSaveSize()
 	if sw.Magic1 == linux.FP_XSTATE_MAGIC1 && int(sw.XStateSize) <= size && int(sw.XStateSize) >= linux.FXSaveSize+linux.XSaveHeaderSize {
 		image = image[:sw.XStateSize]
-		if _, errno := t.Proc.AS.CopyIn(image, at); errno != 0 {
+		if _, errno := t.Proc.AS().CopyIn(image, at); errno != 0 {
 			return false
 		}
 	} else {

@@ -39,7 +39,7 @@ func (a *actor) interrupt(info linux.SigInfo) engine.Regs {
 
 func frameAt(t *testing.T, w *world, rsp uint64) linux.RTSigFrame {
 	t.Helper()
-	frame, errno := mm.Read[linux.RTSigFrame](w.p.AS, engine.GVA(rsp))
+	frame, errno := mm.Read[linux.RTSigFrame](w.p.AS(), engine.GVA(rsp))
 	if errno != 0 {
 		t.Fatal(errno)
 	}
@@ -59,7 +59,7 @@ func TestHandlerAndReturn(t *testing.T) {
 	})
 	w.main.call(902)
 	red := bytes.Repeat([]byte{0xee}, linux.RedZone)
-	if _, errno := w.p.AS.CopyOut(engine.GVA(busy.RSP)-linux.RedZone, red); errno != 0 {
+	if _, errno := w.p.AS().CopyOut(engine.GVA(busy.RSP)-linux.RedZone, red); errno != 0 {
 		t.Fatal(errno)
 	}
 	info := linux.KillInfo(linux.SIGUSR1, linux.SI_TKILL, 12, 34)
@@ -79,7 +79,7 @@ func TestHandlerAndReturn(t *testing.T) {
 		t.Errorf("mask in the frame %v, in the handler %v", frame.UContext.SigMask, w.main.Blocked())
 	}
 	got := make([]byte, linux.RedZone)
-	if _, errno := w.p.AS.CopyIn(got, engine.GVA(busy.RSP)-linux.RedZone); errno != 0 || !bytes.Equal(got, red) {
+	if _, errno := w.p.AS().CopyIn(got, engine.GVA(busy.RSP)-linux.RedZone); errno != 0 || !bytes.Equal(got, red) {
 		t.Error("the red zone was overwritten")
 	}
 	r = w.main.exit(enterSigreturn(r.RSP))
@@ -236,7 +236,7 @@ func TestSigreturnHostile(t *testing.T) {
 			rsp := w.main.interrupt(linux.KernelInfo(linux.SIGUSR1)).RSP
 			frame := frameAt(t, w, rsp)
 			c.edit(&frame)
-			if errno := mm.Write(w.p.AS, engine.GVA(rsp), frame); errno != 0 {
+			if errno := mm.Write(w.p.AS(), engine.GVA(rsp), frame); errno != 0 {
 				t.Fatal(errno)
 			}
 			r := w.main.exit(enterSigreturn(rsp))
@@ -261,7 +261,7 @@ func TestSigreturnHostile(t *testing.T) {
 	rsp := w.main.interrupt(linux.KernelInfo(linux.SIGUSR1)).RSP
 	frame := frameAt(t, w, rsp)
 	frame.UContext.MContext.FPState = 0x7000_0000_0000
-	if errno := mm.Write(w.p.AS, engine.GVA(rsp), frame); errno != 0 {
+	if errno := mm.Write(w.p.AS(), engine.GVA(rsp), frame); errno != 0 {
 		t.Fatal(errno)
 	}
 	w.main.leave(enterSigreturn(rsp))

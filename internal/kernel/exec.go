@@ -1,11 +1,11 @@
 package kernel
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +26,16 @@ type Program struct {
 	// IgnoredSignals are ignored from the start, as whoever started torov
 	// wanted (nohup).
 	IgnoredSignals []linux.Signal
+
+	Asked string // what was asked for: a script, a relative path; "": Path
+}
+
+// name is what was asked for.
+func (prog *Program) name() string {
+	if prog.Asked != "" {
+		return prog.Asked
+	}
+	return prog.Path
 }
 
 // Flat says how a program without headers is loaded.
@@ -36,26 +46,14 @@ type Flat struct {
 
 // Start makes the first process and runs it.
 func (k *Kernel) Start(prog Program) (*Process, error) {
-	info, err := prog.File.Stat()
+	limits := hostLimits()
+	fs, err := NewFileSystem(k.cfg.Root, k.cfg.Cwd, k.cfg.Mounts)
 	if err != nil {
 		return nil, err
 	}
-	rnd, limits := k.layout(), hostLimits()
-	top, stack := loader.StackTop(rnd.stack), stackSize(limits[unix.RLIMIT_STACK].Cur)
-	as, err := k.machine.NewSpace(rnd.base(top, stack))
-	if err != nil {
-		return nil, err
-	}
-	p := &Process{
-		Kernel: k, PID: k.nextID, Parent: unix.Getppid(), AS: as, Files: NewFileTable(), Exe: prog.Path, Args: prog.Args, Env: prog.Env,
-		dumpable: 1, creds: hostCreds(), limits: limits,
-	}
-	p.Start, _ = k.clock.Now(unix.CLOCK_BOOTTIME)
-	name := truncate(filepath.Base(prog.Path), linux.TASK_COMM_LEN-1)
-	p.Comm.Store(&name)
-	if p.FS, err = NewFileSystem(k.cfg.Root, k.cfg.Cwd, k.cfg.Mounts); err != nil {
-		return nil, err
-	}
+	p := &Process{Kernel: k, PID: k.cfg.PID, Files: NewFileTable(), FS: fs, dumpable: 1, creds: hostCreds(), limits: limits, traced: true}
+	p.hostFamily()
+	p.Start = k.clock.bootTime()
 	for fd, f := range prog.Stdio {
 		if f != nil {
 			p.Files.Replace(int32(fd), f, false)
@@ -64,248 +62,130 @@ func (k *Kernel) Start(prog Program) (*Process, error) {
 	for _, s := range prog.IgnoredSignals {
 		p.actions[s].Handler = linux.SIG_IGN
 	}
-	regs := engine.Regs{RFLAGS: engine.FlagOne | engine.FlagIF}
-	if prog.Flat != nil {
-		err = p.loadFlat(prog, info.Size(), &regs)
-	} else {
-		err = p.loadELF(prog, info.Size(), rnd, top, stack, &regs)
-	}
+	loaded, regs, err := k.load(prog, p, 0)
 	if err != nil {
 		return nil, err
 	}
+	p.Become(loaded)
 	k.mu.Lock()
+	k.nextID = p.PID + 1
+	k.first = p
 	k.procs[p.PID] = p
 	k.mu.Unlock()
-	as.SetStackLimit(limits[unix.RLIMIT_STACK].Cur)
-	t := &Thread{Proc: p}
-	return p, p.start(t, func(cpu engine.CPU) error {
+	return p, p.start(&Thread{Proc: p, TID: p.PID}, func(cpu engine.CPU) error {
 		*cpu.Regs() = regs
 		return nil
 	})
 }
 
-// layoutRandom are the random numbers of one process's layout; zeros without
-// randomisation.
-type layoutRandom struct{ stack, mmap, exec, brk, interp uint64 }
-
-func (k *Kernel) layout() (r layoutRandom) {
-	if !k.cfg.Randomize {
-		return r
-	}
-	var b [40]byte
-	k.Random(b[:])
-	for i, p := range []*uint64{&r.stack, &r.mmap, &r.exec, &r.brk, &r.interp} {
-		*p = binary.LittleEndian.Uint64(b[8*i:])
-	}
-	return r
+// Loaded is the program that a process runs: what execve(2) replaces as a whole.
+type Loaded struct {
+	AS *mm.AddressSpace
+	// What the program was started as, for /proc and debuggers.
+	Name  string // what was asked for: a script, or Exe
+	Exe   string
+	Args  []string
+	Env   []string
+	Image *loader.Image // nil for a flat image
+	Bias  engine.GVA
+	Stack *loader.Stack // nil for a flat image
 }
 
-// stackSize is how much address space the stack gets: RLIMIT_STACK in bytes,
-// within bounds. It costs nothing until it is used.
-func stackSize(limit uint64) uint64 {
-	const least, most = 1 << 20, 4 << 30
-	return min(max(limit, least), most) &^ (engine.PageSize - 1)
+// Loaded returns the program that the process runs.
+func (p *Process) Loaded() *Loaded { return p.loaded.Load() }
+
+// AS returns the address space, which processes may share (vfork(2)).
+func (p *Process) AS() *mm.AddressSpace { return p.loaded.Load().AS }
+
+// Become makes the process one that runs a program.
+func (p *Process) Become(l *Loaded) {
+	p.Kernel.useSpace(l.AS, 1)
+	name := truncate(filepath.Base(l.Name), linux.TASK_COMM_LEN-1)
+	p.Comm.Store(&name)
+	p.loaded.Store(l)
 }
 
-// mmapGap is the least distance of the mappings from the top of the stack
-// (MIN_GAP in arch/x86/mm/mmap.c), and mmapRandomBits their randomness in pages.
-const (
-	mmapGap        = 128 << 20
-	mmapRandomBits = 28
-)
+// maxScripts is how many interpreters may be scripts themselves
+// (BINPRM_MAX_RECURSION in fs/exec.c).
+const maxScripts = 5
 
-func (r layoutRandom) base(top engine.GVA, stack uint64) engine.GVA {
-	gap := max(mmapGap, stack+stack/8)
-	return (top - engine.GVA(gap) - engine.GVA(r.mmap&(1<<mmapRandomBits-1)<<engine.PageShift)).PageDown()
-}
-
-func (p *Process) loadFlat(prog Program, size int64, regs *engine.Regs) error {
-	plan, err := loader.PlanFlat(size, prog.Flat.Start, prog.Flat.Memory)
-	if err != nil {
-		return err
-	}
-	m := plan.Memory
-	_, errno := p.AS.Map(mm.MapRequest{Addr: m.Start, Length: uint64(m.End - m.Start), Prot: mm.Prot(m.Prot), Fixed: true, AllowNull: true})
-	if errno != 0 {
-		return fmt.Errorf("map %d bytes of memory: %w", m.End-m.Start, errno)
-	}
-	image := make([]byte, plan.Size)
-	if _, err := io.ReadFull(io.NewSectionReader(prog.File, 0, size), image); err != nil {
-		return fmt.Errorf("read the image: %w", err)
-	}
-	if _, errno := p.AS.CopyOut(plan.Entry, image); errno != 0 {
-		return fmt.Errorf("load the image: %w", errno)
-	}
-	regs.RIP, regs.RSP = uint64(plan.Entry), uint64(plan.SP)
-	return nil
-}
-
-func (p *Process) loadELF(prog Program, size int64, rnd layoutRandom, top engine.GVA, stack uint64, regs *engine.Regs) error {
-	image, err := loader.Parse(prog.File, size)
-	if err != nil {
-		return err
-	}
-	bias, err := image.Place(rnd.exec)
-	if err != nil {
-		return err
-	}
-	if err := p.mapImage(image, bias, int(prog.File.Fd()), prog.Path); err != nil {
-		return err
-	}
-	p.Image, p.Bias = image, bias
-	p.AS.SetBrk(image.BrkStart(bias, rnd.brk))
-	entry, err := image.EntryAt(bias)
-	if err != nil {
-		return err
-	}
-	var interpBase engine.GVA
-	if !image.Static() {
-		if interpBase, entry, err = p.loadInterpreter(image.Interp, rnd); err != nil {
-			return err
+// load makes an address space with a program in it, and the registers to start
+// it with, for a process that need not be running anything yet.
+func (k *Kernel) load(prog Program, p *Process, scripts int) (*Loaded, engine.Regs, error) {
+	regs := engine.Regs{RFLAGS: engine.FlagOne | engine.FlagIF}
+	if prog.Flat == nil {
+		if line, ok := scriptLine(prog.File); ok {
+			return k.loadScript(line, prog, p, scripts)
 		}
 	}
-	prot := mm.ProtRead | mm.ProtWrite
-	if image.ExecStack {
-		prot |= mm.ProtExec
-	}
-	_, errno := p.AS.Map(mm.MapRequest{Addr: top - engine.GVA(stack), Length: stack, Prot: prot, Fixed: true, Name: mm.StackName})
-	if errno != 0 {
-		return fmt.Errorf("map the stack: %w", errno)
-	}
-	if p.Stack, err = p.buildStack(prog, image, bias, interpBase, top); err != nil {
-		return err
-	}
-	if _, errno := p.AS.CopyOut(p.Stack.SP, p.Stack.Image); errno != 0 {
-		return fmt.Errorf("write the stack: %w", errno)
-	}
-	p.Stack.Image = nil
-	regs.RIP, regs.RSP = uint64(entry), uint64(p.Stack.SP)
-	return nil
-}
-
-func (p *Process) buildStack(prog Program, image *loader.Image, bias, interpBase, top engine.GVA) (*loader.Stack, error) {
-	hwcap, hwcap2 := p.Kernel.machine.HWCaps()
-	info := loader.Info{
-		Args: prog.Args, Env: prog.Env, ExecFn: prog.Path, Platform: "x86_64",
-		Auxv: loader.Auxv(loader.AuxInfo{
-			Image: image, Bias: bias, InterpBase: interpBase,
-			UID: p.creds.UID, EUID: p.creds.EUID, GID: p.creds.GID, EGID: p.creds.EGID,
-			HWCap: hwcap, HWCap2: hwcap2, MinSigStkSz: minSigStack(p.Kernel.machine.XSaveSize()),
-		}),
-	}
-	p.Kernel.Random(info.Random[:])
-	return loader.BuildStack(top, info)
-}
-
-// minSigStack is the least alternate stack that takes a signal frame: frame,
-// FP state, alignment and red zone.
-func minSigStack(xsave int) uint64 {
-	return uint64(linux.Size[linux.RTSigFrame]() + xsave + linux.FP_XSTATE_MAGIC2_SIZE + 64 + 16 + linux.RedZone)
-}
-
-// mapImage maps the segments of an ELF file; pages come from the page cache
-// as they are touched.
-func (p *Process) mapImage(image *loader.Image, bias engine.GVA, fd int, path string) error {
-	file, err := mm.NewFile(fd, path)
+	info, err := prog.File.Stat()
 	if err != nil {
-		return fmt.Errorf("map %s: %w", path, err)
+		return nil, regs, err
 	}
-	defer file.Close()
-	for _, m := range image.Mappings(bias) {
-		r := mm.MapRequest{Addr: m.Start, Length: uint64(m.End - m.Start), Prot: mm.Prot(m.Prot), Fixed: true, NoReplace: true}
-		if m.File {
-			r.File, r.Offset = file, m.Offset
-		}
-		if _, errno := p.AS.Map(r); errno != 0 {
-			return fmt.Errorf("map %#x-%#x of %s: %w", m.Start, m.End, path, errno)
-		}
-		if m.Zero > 0 {
-			if _, errno := p.AS.CopyOut(m.End-engine.GVA(m.Zero), make([]byte, m.Zero)); errno != 0 {
-				return fmt.Errorf("clear the end of %#x-%#x of %s: %w", m.Start, m.End, path, errno)
-			}
-		}
+	rnd, limit := k.layout(), p.Limit(unix.RLIMIT_STACK).Cur
+	top, stack := loader.StackTop(rnd.stack), stackSize(limit)
+	as, err := k.machine.NewSpace(rnd.base(top, stack))
+	if err != nil {
+		return nil, regs, err
 	}
-	return nil
+	l := &Loaded{AS: as, Name: prog.name(), Exe: prog.Path, Args: prog.Args, Env: prog.Env}
+	if prog.Flat != nil {
+		err = l.loadFlat(prog, info.Size(), &regs)
+	} else {
+		err = l.loadELF(k, p, prog, info.Size(), rnd, top, stack, &regs)
+	}
+	if err != nil {
+		return nil, regs, errors.Join(err, k.machine.FreeSpace(as))
+	}
+	as.SetStackLimit(limit)
+	return l, regs, nil
 }
 
-// loadInterpreter maps the dynamic linker and returns its bias and entry.
-func (p *Process) loadInterpreter(path string, rnd layoutRandom) (base, entry engine.GVA, err error) {
-	fail := func(err error) (engine.GVA, engine.GVA, error) {
-		return 0, 0, fmt.Errorf("dynamic linker %s: %w; use a statically linked program, or a root directory (--root) that has it", path, err)
+// scriptBuffer is how much of a script is looked at (BINPRM_BUF_SIZE).
+const scriptBuffer = 256
+
+// scriptLine returns the first line of a script after "#!".
+func scriptLine(f *os.File) (string, bool) {
+	b := make([]byte, scriptBuffer)
+	n, _ := f.ReadAt(b, 0)
+	text, ok := strings.CutPrefix(string(b[:n]), "#!")
+	if !ok {
+		return "", false
 	}
-	fd, errno := p.FS.OpenProgram(path)
+	text, _, _ = strings.Cut(text, "\n")
+	return strings.Trim(text, " \t\x00"), true
+}
+
+// loadScript runs the interpreter that a script names in its place
+// (fs/binfmt_script.c).
+func (k *Kernel) loadScript(line string, prog Program, p *Process, scripts int) (*Loaded, engine.Regs, error) {
+	fail := func(errno linux.Errno) (*Loaded, engine.Regs, error) {
+		return nil, engine.Regs{}, fmt.Errorf("interpreter %q: %w", line, errno)
+	}
+	if line == "" {
+		return fail(linux.ENOEXEC)
+	}
+	if scripts >= maxScripts {
+		return fail(linux.ELOOP)
+	}
+	name, arg, _ := strings.Cut(line, " ")
+	if i := strings.IndexByte(name, '\t'); i >= 0 {
+		name, arg = line[:i], line[i+1:]
+	}
+	args := []string{name}
+	if arg = strings.Trim(arg, " \t"); arg != "" {
+		args = append(args, arg)
+	}
+	args = append(args, prog.name())
+	if len(prog.Args) > 0 {
+		args = append(args, prog.Args[1:]...)
+	}
+	fd, errno := p.FS.OpenProgram(name)
 	if errno != 0 {
 		return fail(errno)
 	}
-	f := os.NewFile(uintptr(fd), path)
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fail(err)
-	}
-	image, err := loader.ParseInterpreter(f, info.Size())
-	if err != nil {
-		return fail(err)
-	}
-	if image.PIE() {
-		// Like any mapping without a hint: find the room, then use it.
-		length := uint64(image.Hi - image.Lo)
-		at, errno := p.AS.Map(mm.MapRequest{Length: length})
-		if errno != 0 {
-			return fail(errno)
-		}
-		p.AS.Unmap(at, length)
-		base = at - image.Lo
-	}
-	if err := p.mapImage(image, base, fd, path); err != nil {
-		return fail(err)
-	}
-	entry, err = image.EntryAt(base)
-	return base, entry, err
+	prog.Asked = prog.name()
+	prog.File, prog.Path, prog.Args = os.NewFile(uintptr(fd), name), name, args
+	defer prog.File.Close()
+	return k.load(prog, p, scripts+1)
 }
-
-func truncate(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
-}
-
-func hostCreds() Creds {
-	ruid, euid, suid := unix.Getresuid()
-	rgid, egid, sgid := unix.Getresgid()
-	c := Creds{UID: uint32(ruid), EUID: uint32(euid), SUID: uint32(suid), FSUID: uint32(euid),
-		GID: uint32(rgid), EGID: uint32(egid), SGID: uint32(sgid), FSGID: uint32(egid)}
-	groups, _ := unix.Getgroups() // fails only for more groups than exist
-	for _, g := range groups {
-		c.Groups = append(c.Groups, uint32(g))
-	}
-	return c
-}
-
-func hostLimits() (l [linux.RLIM_NLIMITS]linux.Rlimit) {
-	for i := range l {
-		// Every Linux knows all of them.
-		_ = unix.Prlimit(0, i, nil, &l[i])
-	}
-	// Containers may have no limit at all, and a descriptor table is as long
-	// as its highest number.
-	files := &l[unix.RLIMIT_NOFILE]
-	files.Cur = startedWith(*files)
-	files.Cur, files.Max = min(files.Cur, maxFiles), min(files.Max, maxFiles)
-	return l
-}
-
-// startedWith is the soft limit of descriptors that torov was most likely
-// started with: Go's runtime has raised its own to the hard one, and does not
-// say from where. Limits are inherited, so that the parent has it.
-func startedWith(own linux.Rlimit) uint64 {
-	var parent linux.Rlimit
-	if err := unix.Prlimit(unix.Getppid(), unix.RLIMIT_NOFILE, nil, &parent); err != nil || parent.Max != own.Max {
-		return own.Cur
-	}
-	return min(parent.Cur, own.Cur)
-}
-
-// maxFiles is Linux's default of fs.nr_open.
-const maxFiles = 1 << 20

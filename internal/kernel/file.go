@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -157,6 +158,28 @@ func (ft *FileTable) Close(fd int32) linux.Errno {
 	ft.mu.Unlock()
 	f.Release()
 	return 0
+}
+
+// clone returns a table with the same open files, for a new process.
+func (ft *FileTable) clone() *FileTable {
+	ft.mu.RLock()
+	defer ft.mu.RUnlock()
+	out := &FileTable{slots: slices.Clone(ft.slots), first: ft.first}
+	for _, s := range out.slots {
+		if s.file != nil {
+			s.file.Hold()
+		}
+	}
+	return out
+}
+
+// closeOnExec closes what execve(2) closes.
+func (ft *FileTable) closeOnExec() {
+	for fd := range ft.Snapshot() {
+		if ft.Cloexec(fd) {
+			ft.Close(fd)
+		}
+	}
 }
 
 // CloseAll closes every descriptor.

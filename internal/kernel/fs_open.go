@@ -339,28 +339,31 @@ func (fs *FileSystem) openContent(name string, s *synth, flags uint64) (*File, l
 // OpenProgram opens a file to execute it and returns a host descriptor: it
 // has to be a regular file that may be executed.
 func (fs *FileSystem) OpenProgram(name string) (int, linux.Errno) {
-	return fs.OpenProgramAt(nil, At{Path: name}, 0)
+	fd, _, errno := fs.OpenProgramAt(nil, At{Path: name}, 0)
+	return fd, errno
 }
 
-// OpenProgramAt is OpenProgram for execveat(2); flags are those of Lookup.
-func (fs *FileSystem) OpenProgramAt(t *Thread, at At, flags int) (int, linux.Errno) {
+// OpenProgramAt is OpenProgram for execveat(2); flags are those of Lookup. path
+// is the program's own name of the file.
+func (fs *FileSystem) OpenProgramAt(t *Thread, at At, flags int) (fd int, path string, errno linux.Errno) {
 	n, errno := fs.Lookup(t, at, flags)
 	if errno != 0 {
-		return -1, errno
+		return -1, "", errno
 	}
 	defer n.Close()
 	switch n.mode() & unix.S_IFMT {
 	case unix.S_IFLNK:
-		return -1, linux.ELOOP
+		return -1, "", linux.ELOOP
 	case unix.S_IFREG:
 	default:
-		return -1, linux.EACCES
+		return -1, "", linux.EACCES
 	}
 	if errno := n.Access(unix.X_OK, unix.AT_EACCESS); errno != 0 {
-		return -1, errno
+		return -1, "", errno
 	}
 	if n.synth != nil {
-		return -1, linux.EACCES
+		return -1, "", linux.EACCES
 	}
-	return fs.ns.reopen(n.fd, unix.O_RDONLY, 0)
+	fd, errno = fs.ns.reopen(n.fd, unix.O_RDONLY, 0)
+	return fd, n.Path, errno
 }

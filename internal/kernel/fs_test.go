@@ -36,7 +36,9 @@ func testThread(t *testing.T, root, cwd string, mounts ...Mount) *Thread {
 	}
 	k := New(Config{})
 	comm := "prog"
-	p := &Process{Kernel: k, PID: testPID, Parent: 1, AS: as, Files: NewFileTable(), FS: fs, Exe: "/bin/prog", Args: []string{"prog", "x y"}, limits: hostLimits(), creds: hostCreds()}
+	p := &Process{Kernel: k, PID: testPID, Files: NewFileTable(), FS: fs, limits: hostLimits(), creds: hostCreds()}
+	p.hostParent = 1
+	p.Become(&Loaded{AS: as, Exe: "/bin/prog", Args: []string{"prog", "x y"}})
 	p.Comm.Store(&comm)
 	th := &Thread{Proc: p, TID: testPID}
 	th.wakeFD.Store(-1)

@@ -15,27 +15,21 @@ type futexTable struct {
 	waiters map[futexKey][]*futexWaiter
 }
 
-// futexKey says which word it is: a private one by its address in an address
-// space, a shared one by its guest-physical address, which is the same in
-// every process that maps it.
-type futexKey struct {
-	as   *mm.AddressSpace // nil: shared
-	addr uint64
-}
+// futexKey says which word it is. A private futex is one of the address space,
+// whatever is mapped there.
+type futexKey = mm.Word
 
 // futexWord reads the word at a and returns its key.
 func (t *Thread) futexWord(a engine.GVA, private bool) (uint32, futexKey, linux.Errno) {
-	v, gpa, errno := t.Proc.AS.Load32(a)
+	v, errno := t.Proc.AS().Load32(a)
 	if errno != 0 {
 		return 0, futexKey{}, errno
 	}
 	if private {
-		return v, futexKey{t.Proc.AS, uint64(a)}, 0
+		return v, futexKey{Space: t.Proc.AS(), At: uint64(a)}, 0
 	}
-	if !t.Proc.AS.Shareable(a) {
-		return 0, futexKey{}, linux.EFAULT
-	}
-	return v, futexKey{addr: uint64(gpa)}, 0
+	key, errno := t.Proc.AS().WordAt(a)
+	return v, key, errno
 }
 
 type futexWaiter struct {
@@ -187,16 +181,15 @@ func (t *Thread) FutexWakeOp(a, b engine.GVA, n, n2 int, op uint32, private bool
 	}
 	var old uint32
 	for {
-		var seen, keyErr = uint32(0), linux.Errno(0)
-		old, _, keyErr = t.Proc.AS.Load32(b)
-		if keyErr != 0 {
-			return 0, keyErr
+		if old, errno = t.Proc.AS().Load32(b); errno != 0 {
+			return 0, errno
 		}
 		next, ok := wakeOp(kind, old, uint32(arg))
 		if !ok {
 			return 0, linux.ENOSYS
 		}
-		if seen, errno = t.Proc.AS.CompareAndSwap32(b, old, next); errno != 0 {
+		seen, errno := t.Proc.AS().CompareAndSwap32(b, old, next)
+		if errno != 0 {
 			return 0, errno
 		}
 		if seen == old {
@@ -258,7 +251,7 @@ func (t *Thread) leaveRobustList() {
 	if t.RobustList == 0 {
 		return
 	}
-	head, errno := mm.Read[linux.RobustListHead](t.Proc.AS, t.RobustList)
+	head, errno := mm.Read[linux.RobustListHead](t.Proc.AS(), t.RobustList)
 	if errno != 0 {
 		return
 	}
@@ -267,7 +260,7 @@ func (t *Thread) leaveRobustList() {
 		if engine.GVA(entry) == t.RobustList || entry == 0 {
 			break
 		}
-		next, errno := mm.Read[uint64](t.Proc.AS, engine.GVA(entry&^1))
+		next, errno := mm.Read[uint64](t.Proc.AS(), engine.GVA(entry&^1))
 		if entry&^1 != head.Pending&^1 {
 			t.ownerDied(engine.GVA(int64(entry&^1) + head.FutexOffset))
 		}
@@ -283,11 +276,11 @@ func (t *Thread) leaveRobustList() {
 
 func (t *Thread) ownerDied(a engine.GVA) {
 	for {
-		v, _, errno := t.Proc.AS.Load32(a)
+		v, errno := t.Proc.AS().Load32(a)
 		if errno != 0 || v&linux.FUTEX_TID_MASK != uint32(t.TID) {
 			return
 		}
-		seen, errno := t.Proc.AS.CompareAndSwap32(a, v, v&linux.FUTEX_WAITERS|linux.FUTEX_OWNER_DIED)
+		seen, errno := t.Proc.AS().CompareAndSwap32(a, v, v&linux.FUTEX_WAITERS|linux.FUTEX_OWNER_DIED)
 		if errno != 0 {
 			return
 		}

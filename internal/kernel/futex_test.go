@@ -310,14 +310,14 @@ func TestRobustList(t *testing.T) {
 
 func (w *world) put64(at engine.GVA, v uint64) {
 	w.t.Helper()
-	if errno := mm.Write(w.p.AS, at, v); errno != 0 {
+	if errno := mm.Write(w.p.AS(), at, v); errno != 0 {
 		w.t.Fatal(errno)
 	}
 }
 
 func (w *world) putHead(at, first, pending engine.GVA) {
 	w.t.Helper()
-	if errno := mm.Write(w.p.AS, at, linux.RobustListHead{List: uint64(first), FutexOffset: 16, Pending: uint64(pending)}); errno != 0 {
+	if errno := mm.Write(w.p.AS(), at, linux.RobustListHead{List: uint64(first), FutexOffset: 16, Pending: uint64(pending)}); errno != 0 {
 		w.t.Fatal(errno)
 	}
 }

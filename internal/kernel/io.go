@@ -95,7 +95,7 @@ func (t *Thread) transfer(f *File, ranges []mm.Range, acc mm.Access, op func(*mm
 		if f.seekable {
 			limit = min(limit, chunk)
 		}
-		b, errno := t.Proc.AS.Buffers(ranges, acc, limit)
+		b, errno := t.Proc.AS().Buffers(ranges, acc, limit)
 		if errno != 0 {
 			if total > 0 {
 				return total, 0

@@ -25,6 +25,8 @@ import (
 type Machine interface {
 	engine.Machine
 	NewSpace(base engine.GVA) (*mm.AddressSpace, error)
+	// FreeSpace takes back a space that no CPU uses any more.
+	FreeSpace(as *mm.AddressSpace) error
 	Memory() *mm.Memory
 }
 
@@ -37,6 +39,9 @@ type SyscallFunc func(t *Thread, nr uint64, args [6]uint64) (uint64, linux.Errno
 type Config struct {
 	Machine Machine
 	Syscall SyscallFunc
+	// Permits reports whether the program may make a call, and tells the
+	// person if not, for calls that stand for several; nil: every one.
+	Permits func(t *Thread, nr uint64) bool
 	Tracer  Tracer    // nil: nobody traces
 	Log     io.Writer // lines for the person who runs torov
 	Root    string    // host directory that is the program's /; "" or "/" is the host's
@@ -66,12 +71,16 @@ type Kernel struct {
 	clock   Clock
 
 	mu      sync.Mutex
-	procs   map[int]*Process
+	procs   map[int]*Process // also those that have ended and are waited for
+	first   *Process
 	threads map[int]*Thread
+	spaces  map[*mm.AddressSpace]int // processes that use each
 	nextID  int
 	failure error
 
-	done     chan struct{} // closed when the first process has ended
+	foreground int // process group, 0 for torov's
+
+	done     chan struct{} // closed when all processes have ended
 	status   ExitStatus
 	tracer   atomic.Pointer[Tracer]
 	running  sync.WaitGroup // goroutines of threads
@@ -86,7 +95,7 @@ type ExitStatus struct {
 
 // New returns a kernel without processes.
 func New(cfg Config) *Kernel {
-	k := &Kernel{cfg: cfg, machine: cfg.Machine, procs: map[int]*Process{}, threads: map[int]*Thread{}, nextID: cfg.PID, done: make(chan struct{})}
+	k := &Kernel{cfg: cfg, machine: cfg.Machine, procs: map[int]*Process{}, threads: map[int]*Thread{}, spaces: map[*mm.AddressSpace]int{}, nextID: cfg.PID, done: make(chan struct{})}
 	if cfg.Tracer != nil {
 		k.tracer.Store(&cfg.Tracer)
 	}
@@ -95,6 +104,11 @@ func New(cfg Config) *Kernel {
 
 // Machine returns the engine's machine.
 func (k *Kernel) Machine() Machine { return k.machine }
+
+// Permits reports whether the program may make a call.
+func (k *Kernel) Permits(t *Thread, nr uint64) bool {
+	return k.cfg.Permits == nil || k.cfg.Permits(t, nr)
+}
 
 // Clock returns the kernel's clock: the one door for time.
 func (k *Kernel) Clock() *Clock { return &k.clock }
@@ -109,10 +123,11 @@ func (k *Kernel) Logf(format string, args ...any) {
 	}
 }
 
-// Done is closed when the first process has ended.
+// Done is closed when all processes have ended.
 func (k *Kernel) Done() <-chan struct{} { return k.done }
 
-// Wait waits for the first process to end, and for all its threads. The error
+// Wait waits for all processes and their threads to end, and returns how the
+// first one did: what outlives it runs on, as it would without torov. The error
 // is a failure of the VMM, not of the program.
 func (k *Kernel) Wait() (ExitStatus, error) {
 	<-k.done
@@ -129,7 +144,9 @@ func (k *Kernel) fail(t *Thread, err error) {
 		k.failure = fmt.Errorf("thread %d: %w", t.TID, err)
 	}
 	k.mu.Unlock()
-	t.Proc.Kill(linux.SIGKILL)
+	for _, p := range k.Processes() {
+		p.Kill(linux.SIGKILL)
+	}
 }
 
 // Threads returns all threads of all processes, oldest first.
@@ -150,13 +167,15 @@ func (k *Kernel) Process(pid int) *Process {
 	return k.procs[pid]
 }
 
-// Processes returns all processes.
+// Processes returns all processes, but not those that only wait to be waited for.
 func (k *Kernel) Processes() []*Process {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	out := make([]*Process, 0, len(k.procs))
 	for _, p := range k.procs {
-		out = append(out, p)
+		if !p.ended {
+			out = append(out, p)
+		}
 	}
 	return out
 }

@@ -6,40 +6,32 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"torov/internal/engine"
 	"torov/internal/linux"
-	"torov/internal/loader"
-	"torov/internal/mm"
 )
 
 // Process is an address space with what its threads share.
 type Process struct {
 	Kernel *Kernel
 	PID    int
-	Parent int // parent's process id as the program sees it
-	AS     *mm.AddressSpace
 	Files  *FileTable
 	FS     *FileSystem
+	loaded atomic.Pointer[Loaded]
 
 	mu       sync.Mutex
 	threads  []*Thread
 	pending  sigqueue
 	actions  [linux.NumSignals + 1]linux.SigAction
 	exiting  atomic.Bool // changed under mu, with status
+	stopped  atomic.Bool // by a signal, until SIGCONT
 	status   ExitStatus
 	limits   [linux.RLIM_NLIMITS]linux.Rlimit
 	creds    Creds
 	dumpable int
 
-	// What the program was started as, for /proc and debuggers.
-	Exe   string
-	Args  []string
-	Env   []string
-	Image *loader.Image // nil for a flat image
-	Bias  engine.GVA
-	Stack *loader.Stack
-	Comm  atomic.Pointer[string]
-	Start int64 // CLOCK_BOOTTIME in nanoseconds
+	Comm   atomic.Pointer[string]
+	Start  int64 // CLOCK_BOOTTIME in nanoseconds
+	traced bool  // the kernel's tracer is told of it
+	family
 
 	timers timers
 }
@@ -92,7 +84,7 @@ func (p *Process) SetLimit(resource int, l linux.Rlimit) {
 	defer p.mu.Unlock()
 	p.limits[resource] = l
 	if resource == unix.RLIMIT_STACK {
-		p.AS.SetStackLimit(l.Cur)
+		p.AS().SetStackLimit(l.Cur)
 	}
 }
 
@@ -122,7 +114,7 @@ func (p *Process) Exit(status ExitStatus) {
 	for _, t := range p.Threads() {
 		t.poke()
 	}
-	if tr := p.Kernel.currentTracer(); tr != nil {
+	if tr := p.tracer(); tr != nil {
 		tr.Exiting(p)
 	}
 }
@@ -136,6 +128,7 @@ func (p *Process) isExiting() bool { return p.exiting.Load() }
 func (p *Process) remove(t *Thread) {
 	k := p.Kernel
 	k.mu.Lock()
+	p.used = p.used.plus(threadUsage())
 	delete(k.threads, t.TID)
 	for i := range p.threads {
 		if p.threads[i] == t {
@@ -144,11 +137,11 @@ func (p *Process) remove(t *Thread) {
 		}
 	}
 	last := len(p.threads) == 0
-	if last {
-		delete(k.procs, p.PID)
-	}
 	k.mu.Unlock()
 	if !last {
+		for _, other := range p.Threads() {
+			other.poke() // one may wait to be alone (execve)
+		}
 		return
 	}
 	p.mu.Lock()
@@ -158,16 +151,14 @@ func (p *Process) remove(t *Thread) {
 	}
 	status := p.status
 	p.mu.Unlock()
-	p.timers.stop()
-	p.Files.CloseAll()
-	p.FS.Close()
-	if tr := k.currentTracer(); tr != nil {
+	p.giveBack()
+	if tr := p.tracer(); tr != nil {
 		tr.ProcessExit(p, status)
 	}
-	k.doneOnce.Do(func() {
-		k.mu.Lock()
+	k.mu.Lock()
+	if p == k.first {
 		k.status = status
-		k.mu.Unlock()
-		close(k.done)
-	})
+	}
+	k.mu.Unlock()
+	k.bury(p)
 }

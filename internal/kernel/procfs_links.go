@@ -11,7 +11,7 @@ import (
 )
 
 func procExe(v *procView) *synth {
-	return &synth{magic: true, link: func() string { return v.p.Exe }}
+	return &synth{magic: true, link: func() string { return v.p.Loaded().Exe }}
 }
 
 func procCwd(v *procView) *synth {

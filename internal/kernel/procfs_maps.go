@@ -37,7 +37,7 @@ func appendVMA(b []byte, v *mm.VMA) []byte {
 }
 
 func procMaps(v *procView) (b []byte) {
-	for _, m := range v.p.AS.VMAs() {
+	for _, m := range v.p.AS().VMAs() {
 		b = appendVMA(b, &m)
 	}
 	return b
@@ -50,7 +50,7 @@ var smapsZero = []string{"Rss", "Pss", "Pss_Dirty", "Shared_Clean", "Shared_Dirt
 
 func procSmaps(v *procView) (b []byte) {
 	line := func(name string, kb uint64) { b = fmt.Appendf(b, "%-16s%8d kB\n", name+":", kb) }
-	for _, m := range v.p.AS.VMAs() {
+	for _, m := range v.p.AS().VMAs() {
 		b = appendVMA(b, &m)
 		line("Size", m.Len()>>10)
 		line("KernelPageSize", engine.PageSize>>10)
@@ -77,7 +77,7 @@ func procSmaps(v *procView) (b []byte) {
 type memoryUse struct{ total, resident, data, stack, exe, lib uint64 }
 
 func (p *Process) memoryUse() (u memoryUse) {
-	for _, m := range p.AS.VMAs() {
+	for _, m := range p.AS().VMAs() {
 		n := m.Len()
 		u.total += n
 		switch {
@@ -85,14 +85,14 @@ func (p *Process) memoryUse() (u memoryUse) {
 			u.stack += n
 		case m.Prot&mm.ProtWrite != 0 && !m.Shared:
 			u.data += n
-		case m.Prot&mm.ProtExec != 0 && m.File != nil && m.File.Path == p.Exe:
+		case m.Prot&mm.ProtExec != 0 && m.File != nil && m.File.Path == p.Loaded().Exe:
 			u.exe += n
 		case m.Prot&mm.ProtExec != 0:
 			u.lib += n
 		}
 	}
 	// What was given out to the program, resident or not.
-	u.resident = min(p.AS.Memory().InUse(), u.total)
+	u.resident = min(p.AS().Memory().InUse(), u.total)
 	return u
 }
 

@@ -69,7 +69,7 @@ func (s *statusText) identity(v *procView, t *Thread) {
 	s.line("Tgid", v.p.PID)
 	s.line("Ngid", 0)
 	s.line("Pid", v.id())
-	s.line("PPid", v.p.Parent)
+	s.line("PPid", v.p.ParentPID())
 	s.line("TracerPid", 0)
 	s.line("Uid", ids(c.UID, c.EUID, c.SUID, c.FSUID))
 	s.line("Gid", ids(c.GID, c.EGID, c.SGID, c.FSGID))

@@ -190,7 +190,7 @@ func TestProcFDs(t *testing.T) {
 
 func TestProcContents(t *testing.T) {
 	th := testThread(t, "", "/")
-	as := th.Proc.AS
+	as := th.Proc.AS()
 	if _, errno := as.Map(mm.MapRequest{Addr: 0x400000, Length: 0x2000, Prot: mm.ProtRead | mm.ProtWrite, Fixed: true, Name: mm.HeapName}); errno != 0 {
 		t.Fatal(errno)
 	}
@@ -277,7 +277,7 @@ func TestProcMapsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, errno := th.Proc.AS.Map(mm.MapRequest{Addr: 0x7f0000000000, Length: engine.PageSize, Prot: mm.ProtRead | mm.ProtExec, File: file, Shared: true, Fixed: true}); errno != 0 {
+	if _, errno := th.Proc.AS().Map(mm.MapRequest{Addr: 0x7f0000000000, Length: engine.PageSize, Prot: mm.ProtRead | mm.ProtExec, File: file, Shared: true, Fixed: true}); errno != 0 {
 		t.Fatal(errno)
 	}
 	got := strings.Fields(th.contents(t, At{Path: "/proc/self/maps"}))

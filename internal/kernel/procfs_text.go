@@ -22,32 +22,32 @@ func hostProc(name string) []byte {
 }
 
 func procAuxv(v *procView) []byte {
-	if v.p.Stack == nil {
+	if v.p.Loaded().Stack == nil {
 		return nil
 	}
-	return append([]byte(nil), linux.SliceBytes(v.p.Stack.Auxv)...)
+	return append([]byte(nil), linux.SliceBytes(v.p.Loaded().Stack.Auxv)...)
 }
 
 // procCmdline reads the arguments from where the program may have changed
 // them (setproctitle(3)).
 func procCmdline(v *procView) []byte {
-	if s := v.p.Stack; s != nil {
+	if s := v.p.Loaded().Stack; s != nil {
 		return v.p.stackText(s.ArgStart, s.ArgEnd)
 	}
-	return joinNUL(v.p.Args)
+	return joinNUL(v.p.Loaded().Args)
 }
 
 func procEnviron(v *procView) []byte {
-	if s := v.p.Stack; s != nil {
+	if s := v.p.Loaded().Stack; s != nil {
 		return v.p.stackText(s.EnvStart, s.EnvEnd)
 	}
-	return joinNUL(v.p.Env)
+	return joinNUL(v.p.Loaded().Env)
 }
 
 // stackText returns what is in memory now; the loader has bounded the range.
 func (p *Process) stackText(start, end engine.GVA) []byte {
 	b := make([]byte, end-start)
-	n, _ := p.AS.DebugRead(b, start) // the program may have unmapped its stack
+	n, _ := p.AS().DebugRead(b, start) // the program may have unmapped its stack
 	return b[:n]
 }
 
@@ -110,17 +110,18 @@ func (p *Process) handled() (ignored, caught linux.SigSet) {
 
 // segment returns the range of an ELF program's segments with a protection.
 func (p *Process) segment(prot loader.Prot) (start, end engine.GVA) {
-	if p.Image == nil {
+	l := p.Loaded()
+	if l.Image == nil {
 		return 0, 0
 	}
-	for _, s := range p.Image.Segments {
+	for _, s := range l.Image.Segments {
 		if s.Prot&prot == 0 {
 			continue
 		}
 		if start == 0 {
-			start = s.Addr + p.Bias
+			start = s.Addr + l.Bias
 		}
-		end = s.Addr + engine.GVA(s.FileSize) + p.Bias
+		end = s.Addr + engine.GVA(s.FileSize) + l.Bias
 	}
 	return start, end
 }
@@ -140,14 +141,14 @@ func procStat(v *procView) []byte {
 	u := v.p.memoryUse()
 	code, codeEnd := v.p.segment(loader.Exec)
 	data, dataEnd := v.p.segment(loader.Write)
-	heap, _ := v.p.AS.HeapRange()
+	heap, _ := v.p.AS().HeapRange()
 	ignored, caught := v.p.handled()
 	var stack loader.Stack
-	if v.p.Stack != nil {
-		stack = *v.p.Stack
+	if v.p.Loaded().Stack != nil {
+		stack = *v.p.Loaded().Stack
 	}
 	b := fmt.Appendf(nil, "%d (%s) %c %d %s 4194304 %d 0 %d 0 %d %d 0 0 20 0 %d 0 %d %d %d %d",
-		v.id(), t.Comm(), state, v.p.Parent, group, ru.Minflt, ru.Majflt, ticks(ru.Utime.Nano()), ticks(ru.Stime.Nano()),
+		v.id(), t.Comm(), state, v.p.ParentPID(), group, ru.Minflt, ru.Majflt, ticks(ru.Utime.Nano()), ticks(ru.Stime.Nano()),
 		len(v.p.Threads()), ticks(v.p.Start), u.total, u.resident/engine.PageSize, v.p.Limit(unix.RLIMIT_RSS).Cur)
 	b = fmt.Appendf(b, " %d %d %d 0 0 %d %d %d %d 0 0 0 17 0 0 0 0 0 0", code, codeEnd, stack.SP,
 		uint64(t.Pending()), uint64(t.Blocked()), uint64(ignored), uint64(caught))

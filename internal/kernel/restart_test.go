@@ -121,7 +121,7 @@ func TestRestartHypercall(t *testing.T) {
 	}{{[]byte{0xe7, 0x10}, 2}, {[]byte{0x90, 0xef}, 1}} {
 		w := newWorld(t, nil)
 		withBlocking(w)
-		if _, errno := w.p.AS.CopyOut(worldCode, c.code); errno != 0 {
+		if _, errno := w.p.AS().CopyOut(worldCode, c.code); errno != 0 {
 			t.Fatal(errno)
 		}
 		w.p.SetAction(linux.SIGUSR1, handler(linux.SA_RESTART))

@@ -160,6 +160,7 @@ func (t *Thread) Signal(info linux.SigInfo) linux.Errno {
 		t.Proc.Kill(s)
 		return 0
 	}
+	t.Proc.sent(s)
 	if t.Proc.discards(s, t.Blocked()) {
 		return 0
 	}
@@ -176,7 +177,7 @@ func (t *Thread) Signal(info linux.SigInfo) linux.Errno {
 // discards: an ignored signal is dropped when sent, unless it is blocked (the
 // disposition may change) or a tracer wants to see it.
 func (p *Process) discards(s linux.Signal, blocked linux.SigSet) bool {
-	return p.ignores(s) && !blocked.Has(s) && p.Kernel.currentTracer() == nil
+	return p.ignores(s) && !blocked.Has(s) && p.tracer() == nil
 }
 
 // Signal sends a signal to the process: some thread that does not block it
@@ -187,6 +188,7 @@ func (p *Process) Signal(info linux.SigInfo) linux.Errno {
 		p.Kill(s)
 		return 0
 	}
+	p.sent(s)
 	threads := p.Threads()
 	var taker *Thread
 	for _, t := range threads {

@@ -15,7 +15,7 @@ func readSignals(t *testing.T, th *Thread, f *File, n uint64) ([]linux.SignalfdS
 	t.Helper()
 	const at engine.GVA = 0x10000000
 	// The records lie across a page border and memory is fragmented by that.
-	if _, errno := th.Proc.AS.Map(mm.MapRequest{Addr: at, Length: 1 << 16, Prot: mm.ProtRead | mm.ProtWrite, Fixed: true}); errno != 0 {
+	if _, errno := th.Proc.AS().Map(mm.MapRequest{Addr: at, Length: 1 << 16, Prot: mm.ProtRead | mm.ProtWrite, Fixed: true}); errno != 0 {
 		t.Fatal(errno)
 	}
 	got, errno := th.Read(f, []mm.Range{{Addr: at + 4000, Len: n}})
@@ -23,7 +23,7 @@ func readSignals(t *testing.T, th *Thread, f *File, n uint64) ([]linux.SignalfdS
 		return nil, errno
 	}
 	size := linux.Size[linux.SignalfdSiginfo]()
-	records, errno := mm.ReadSlice[linux.SignalfdSiginfo](th.Proc.AS, at+4000, got/size)
+	records, errno := mm.ReadSlice[linux.SignalfdSiginfo](th.Proc.AS(), at+4000, got/size)
 	if errno != 0 || got%size != 0 {
 		t.Fatalf("%d bytes, %v", got, errno)
 	}

@@ -35,12 +35,14 @@ type Thread struct {
 	restart   func(t *Thread) (uint64, linux.Errno)
 	callSize  uint64 // length of the instruction that made the call
 	fault     faultState
+	aside     aside
 
 	wakeMu    sync.RWMutex // held for writing to close wakeFD
 	wakeFD    atomic.Int32 // eventfd, -1 until the thread first waits
 	paused    atomic.Bool  // somebody asked for EventPause
 	dead      bool
-	abandoned bool // the tracer changed registers under a blocked call
+	condemned atomic.Bool // another thread wants to be alone (execve)
+	abandoned bool        // the tracer changed registers under a blocked call
 	status    ExitStatus
 	waiting   atomic.Pointer[string] // what for, for people who look
 }
@@ -57,7 +59,7 @@ func (t *Thread) Regs() *engine.Regs { return t.CPU.Regs() }
 func (t *Thread) Kernel() *Kernel { return t.Proc.Kernel }
 
 // Dying reports whether the thread is about to end with its process.
-func (t *Thread) Dying() bool { return t.dead || t.Proc.isExiting() }
+func (t *Thread) Dying() bool { return t.dead || t.condemned.Load() || t.Proc.isExiting() }
 
 // Comm is the thread's name, as in /proc/PID/comm.
 func (t *Thread) Comm() string {
@@ -88,16 +90,18 @@ func (p *Process) start(t *Thread, setup func(cpu engine.CPU) error) error {
 		// The thread stays locked: when the goroutine ends, so does the host
 		// thread, and KVM's binding of the vCPU to it.
 		runtime.LockOSThread()
-		cpu, err := k.machine.NewCPU(p.AS.Root())
+		cpu, err := k.machine.NewCPU(p.AS().Root())
 		if err != nil {
 			ready <- err
 			return
 		}
 		defer cpu.Release()
 		t.CPU = cpu
-		k.mu.Lock()
-		t.TID = k.newID()
-		k.mu.Unlock()
+		if t.TID == 0 {
+			k.mu.Lock()
+			t.TID = k.newID()
+			k.mu.Unlock()
+		}
 		if err := setup(cpu); err != nil {
 			ready <- err
 			return
@@ -106,7 +110,7 @@ func (p *Process) start(t *Thread, setup func(cpu engine.CPU) error) error {
 		k.threads[t.TID] = t
 		p.threads = append(p.threads, t)
 		k.mu.Unlock()
-		if tr := k.currentTracer(); tr != nil {
+		if tr := p.tracer(); tr != nil {
 			tr.Created(t)
 		}
 		ready <- nil
@@ -140,6 +144,10 @@ func (t *Thread) ready() bool {
 			t.trace(Event{Kind: EventPause})
 			continue
 		}
+		if t.Proc.stopped.Load() {
+			t.standStill()
+			continue
+		}
 		if !t.deliver() {
 			return !t.Dying()
 		}
@@ -148,6 +156,9 @@ func (t *Thread) ready() bool {
 
 // handle serves one exit from the guest. The error is the VMM's.
 func (t *Thread) handle(e engine.Exit) error {
+	if t.aside.on {
+		t.backFromAside(e)
+	}
 	switch e.Kind {
 	case engine.ExitInterrupted:
 		return nil
@@ -179,7 +190,7 @@ func (t *Thread) handle(e engine.Exit) error {
 // port in DX, two with the port in the instruction.
 func (t *Thread) outSize() uint64 {
 	var b [1]byte
-	if _, errno := t.Proc.AS.CopyIn(b[:], engine.GVA(t.Regs().RIP-1)); errno == 0 && (b[0] == 0xee || b[0] == 0xef) {
+	if _, errno := t.Proc.AS().CopyIn(b[:], engine.GVA(t.Regs().RIP-1)); errno == 0 && (b[0] == 0xee || b[0] == 0xef) {
 		return 1
 	}
 	return 2
@@ -189,7 +200,7 @@ func (t *Thread) outSize() uint64 {
 func (t *Thread) syscall(nr uint64) {
 	r := t.Regs()
 	t.OrigRAX = int64(nr)
-	tr := t.Proc.Kernel.currentTracer()
+	tr := t.Proc.tracer()
 	traced := tr != nil && tr.WantsSyscalls(t, nr)
 	if traced {
 		r.RAX = linux.ENOSYS.Result()
@@ -243,37 +254,23 @@ type Clone struct {
 // CloneThread makes a thread that continues after the system call of t, with
 // result 0, and returns its id.
 func (t *Thread) CloneThread(c Clone) (int, linux.Errno) {
-	segs, err := t.CPU.Segs()
+	state, err := t.cpuState(c)
 	if err != nil {
 		t.Kernel().fail(t, err)
 		return 0, linux.EAGAIN
 	}
-	fpu, err := t.CPU.XSave()
-	if err != nil {
-		t.Kernel().fail(t, err)
-		return 0, linux.EAGAIN
-	}
-	if c.SetTLS {
-		segs.FSBase = uint64(c.TLS)
-	}
-	regs := *t.Regs()
 	child := &Thread{Proc: t.Proc, ClearTID: c.ClearTID}
 	child.blocked.Store(t.blocked.Load())
 	child.Name.Store(t.Name.Load())
 	child.AltStack.Flags = linux.SS_DISABLE
 	err = t.Proc.start(child, func(cpu engine.CPU) error {
-		regs.RAX = 0
-		if c.Stack != 0 {
-			regs.RSP = uint64(c.Stack)
-		}
-		*cpu.Regs() = regs
 		for _, at := range []engine.GVA{c.ParentTID, c.ChildTID} {
 			if at != 0 {
 				// As on Linux the thread starts even if the address is bad.
-				_ = mm.Write(t.Proc.AS, at, int32(child.TID))
+				_ = mm.Write(t.Proc.AS(), at, int32(child.TID))
 			}
 		}
-		return errors.Join(cpu.SetSegs(segs), cpu.SetXSave(fpu))
+		return state.apply(cpu)
 	})
 	if err != nil {
 		return 0, linux.EAGAIN
@@ -286,15 +283,21 @@ func (t *Thread) ExitThread(code int) {
 	t.dead, t.status = true, ExitStatus{Code: code & 0xff}
 }
 
+// clearTID is what a thread leaves for others when it stops using its memory
+// (mm_release in the kernel).
+func (t *Thread) clearTID() {
+	t.leaveRobustList()
+	if t.ClearTID != 0 {
+		if _, errno := t.Proc.AS().CopyOut(t.ClearTID, []byte{0, 0, 0, 0}); errno == 0 {
+			t.FutexWake(t.ClearTID, 1, linux.FUTEX_BITSET_MATCH_ANY, false)
+		}
+	}
+}
+
 // end is the last thing a thread does.
 func (t *Thread) end() {
 	if !t.Proc.isExiting() {
-		t.leaveRobustList()
-		if t.ClearTID != 0 {
-			if _, errno := t.Proc.AS.CopyOut(t.ClearTID, []byte{0, 0, 0, 0}); errno == 0 {
-				t.FutexWake(t.ClearTID, 1, linux.FUTEX_BITSET_MATCH_ANY, false)
-			}
-		}
+		t.clearTID()
 	}
 	// After this the thread writes no memory: a debugger that has heard of the
 	// end need not wait for the thread to stop.

@@ -207,3 +207,13 @@ func later(now, d int64) int64 {
 	}
 	return now + d
 }
+
+// dropPosix removes the POSIX timers, as execve(2) does.
+func (s *timers) dropPosix() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.posix {
+		s.arm(&t.timer, 0, 0)
+	}
+	s.posix = nil
+}

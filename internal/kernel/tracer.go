@@ -18,6 +18,7 @@ const (
 	EventSignal                         // Event.Info is about to be delivered
 	EventSyscallEntry                   // OrigRAX is the number, RAX is -ENOSYS
 	EventSyscallReturn                  // RAX is the result
+	EventExec                           // the process runs another program, before its first instruction
 	EventThreadExit                     // the thread has done the last that anybody can see
 )
 
@@ -73,9 +74,20 @@ func (k *Kernel) currentTracer() Tracer {
 	return nil
 }
 
+// tracer is the one that is told of the process.
+func (p *Process) tracer() Tracer {
+	if !p.traced {
+		return nil
+	}
+	return p.Kernel.currentTracer()
+}
+
+// Traced reports whether tracers are told of the process.
+func (p *Process) Traced() bool { return p.traced }
+
 // trace reports an event if anybody listens.
 func (t *Thread) trace(e Event) linux.SigInfo {
-	if tr := t.Proc.Kernel.currentTracer(); tr != nil {
+	if tr := t.Proc.tracer(); tr != nil {
 		return tr.Event(t, e)
 	}
 	return e.Info

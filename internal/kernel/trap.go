@@ -23,6 +23,11 @@ func (t *Thread) exception(e engine.Exit) {
 	case engine.VectorDB:
 		t.Force(linux.FaultInfo(linux.SIGTRAP, linux.TRAP_TRACE, r.RIP))
 	case engine.VectorBP:
+		if inserted, _ := t.Proc.AS().HasBreakpoint(engine.GVA(r.RIP - 1)); inserted && !t.Proc.traced {
+			r.RIP--
+			t.stepAside(engine.GVA(r.RIP), true)
+			return
+		}
 		t.Force(linux.KernelInfo(linux.SIGTRAP))
 	case engine.VectorUD:
 		t.invalidOpcode()
@@ -45,7 +50,7 @@ func (t *Thread) exception(e engine.Exit) {
 
 func (t *Thread) codeAt(rip uint64, want ...byte) bool {
 	got := make([]byte, len(want))
-	if _, errno := t.Proc.AS.CopyIn(got, engine.GVA(rip)); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(got, engine.GVA(rip)); errno != 0 {
 		return false
 	}
 	return string(got) == string(want)
@@ -56,7 +61,7 @@ func (t *Thread) codeAt(rip uint64, want ...byte) bool {
 func (t *Thread) invalidOpcode() {
 	rip := t.Regs().RIP
 	var code [2]byte
-	if _, errno := t.Proc.AS.CopyIn(code[:], engine.GVA(rip)); errno == 0 && code[0] == 0xcd {
+	if _, errno := t.Proc.AS().CopyIn(code[:], engine.GVA(rip)); errno == 0 && code[0] == 0xcd {
 		const idtBit = 1 << 1 // of a selector error code (SDM volume 3, 6.13)
 		t.fault.vector, t.fault.code = engine.VectorGP, uint64(code[1])<<3|idtBit
 		t.Force(linux.KernelInfo(linux.SIGSEGV))
@@ -67,7 +72,7 @@ func (t *Thread) invalidOpcode() {
 
 func (t *Thread) pageFault(e engine.Exit) {
 	acc := mm.AccessOf(e.ErrorCode)
-	switch t.Proc.AS.Fault(e.Addr, acc) {
+	switch t.Proc.AS().Fault(e.Addr, acc) {
 	case mm.FaultNone:
 	case mm.FaultMapErr:
 		t.segv(e, linux.SIGSEGV, linux.SEGV_MAPERR)
@@ -80,6 +85,10 @@ func (t *Thread) pageFault(e engine.Exit) {
 			t.Kernel().machine.Memory().Limit()>>20)
 		t.Proc.Kill(linux.SIGKILL)
 	case mm.FaultGuard:
+		if !t.Proc.traced {
+			t.stepAside(e.Addr, false)
+			return
+		}
 		t.trace(Event{Kind: EventGuard, Addr: e.Addr, Write: acc == mm.AccessWrite, Exec: acc == mm.AccessExec})
 	}
 }
@@ -98,7 +107,11 @@ func (t *Thread) breakpoint() {
 	r := t.Regs()
 	// On top of one of the program's own it counts first; the instruction is
 	// executed when the debugger steps over its breakpoint.
-	if inserted, _ := t.Proc.AS.HasBreakpoint(engine.GVA(r.RIP)); inserted {
+	if inserted, _ := t.Proc.AS().HasBreakpoint(engine.GVA(r.RIP)); inserted {
+		if !t.Proc.traced {
+			t.stepAside(engine.GVA(r.RIP), true)
+			return
+		}
 		t.trace(Event{Kind: EventBreakpoint})
 		return
 	}

@@ -61,6 +61,7 @@ type Wait struct {
 	Fds      []unix.PollFd // host descriptors; Revents is filled in
 	Deadline int64         // CLOCK_MONOTONIC in nanoseconds, Never for none
 	Done     func() bool   // nil for none; made true before poke
+	Deaf     bool          // only the end of the thread interrupts it, no signal
 }
 
 // Block waits. The result is 0 when something is ready, ETIMEDOUT after the
@@ -78,7 +79,7 @@ func (t *Thread) Block(w *Wait) linux.Errno {
 		if w.Done != nil && w.Done() {
 			return 0
 		}
-		if errno := t.interrupted(); errno != 0 {
+		if errno := t.interrupted(w.Deaf); errno != 0 {
 			return errno
 		}
 		timeout := t.timeout(w.Deadline)
@@ -115,7 +116,7 @@ func (t *Thread) timeout(deadline int64) *unix.Timespec {
 }
 
 // interrupted looks at the requests that end or suspend a wait.
-func (t *Thread) interrupted() linux.Errno {
+func (t *Thread) interrupted(deaf bool) linux.Errno {
 	for {
 		if t.Dying() {
 			return linux.ERESTARTSYS
@@ -127,7 +128,7 @@ func (t *Thread) interrupted() linux.Errno {
 			return linux.ERESTARTSYS
 		}
 	}
-	if t.signalPending() {
+	if !deaf && t.signalPending() {
 		return linux.ERESTARTSYS
 	}
 	return 0

@@ -214,14 +214,14 @@ func (w *world) clone(c Clone) *actor {
 
 func (w *world) put32(at engine.GVA, v uint32) {
 	w.t.Helper()
-	if errno := mm.Write(w.p.AS, at, v); errno != 0 {
+	if errno := mm.Write(w.p.AS(), at, v); errno != 0 {
 		w.t.Fatal(errno)
 	}
 }
 
 func (w *world) get32(at engine.GVA) uint32 {
 	w.t.Helper()
-	v, errno := mm.Read[uint32](w.p.AS, at)
+	v, errno := mm.Read[uint32](w.p.AS(), at)
 	if errno != 0 {
 		w.t.Fatal(errno)
 	}

@@ -43,13 +43,15 @@ func (as *AddressSpace) insert(a engine.GVA, b *breakpoint) bool {
 		return true
 	}
 	// What a debugger writes reaches neither files nor other programs.
-	if v := as.vmas.find(a); v == nil || v.Shared && as.unshare(a.PageDown()) != nil {
+	v := as.vmas.find(a)
+	if v == nil || v.Shared && as.unshare(a.PageDown()) != nil {
 		return false
 	}
 	mem := as.byteAt(a)
-	if mem == nil {
+	if mem == nil || as.own(v, a) != nil {
 		return false
 	}
+	mem = as.byteAt(a)
 	b.inserted = guarded(func() { b.original, mem[0] = mem[0], int3 })
 	return b.inserted
 }

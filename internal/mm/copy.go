@@ -39,7 +39,10 @@ func (as *AddressSpace) span(a engine.GVA, n uint64, acc Access, w who) ([]byte,
 	if as.fillAround(v, a) != FaultNone {
 		return nil, linux.EFAULT
 	}
-	if w == asDebugger && acc == AccessWrite && v.File != nil && v.Shared {
+	if acc == AccessWrite && as.own(v, a) != nil {
+		return nil, linux.EFAULT
+	}
+	if w == asDebugger && acc == AccessWrite && v.File != nil && v.Shared && !v.File.memory {
 		if as.unshare(a.PageDown()) != nil {
 			return nil, linux.EFAULT
 		}
@@ -60,6 +63,9 @@ func (as *AddressSpace) spanLocked(a engine.GVA, n uint64, acc Access, w who) []
 			return nil
 		}
 		need = pteOwned
+	}
+	if as.gone {
+		return nil
 	}
 	e := as.table.lookup(a)
 	if e&need != need {
@@ -210,52 +216,63 @@ func WriteSlice[T linux.Wire](as *AddressSpace, a engine.GVA, s []T) linux.Errno
 	return errno
 }
 
-// word finds a 32-bit word for atomic access. The page it lies in is a key
-// that is the same for everybody who maps it.
-func (as *AddressSpace) word(a engine.GVA, acc Access) (*uint32, engine.GPA, linux.Errno) {
+// word finds a 32-bit word for atomic access.
+func (as *AddressSpace) word(a engine.GVA, acc Access) (*uint32, linux.Errno) {
 	if a%4 != 0 {
-		return nil, 0, linux.EINVAL
+		return nil, linux.EINVAL
 	}
 	if _, errno := as.span(a, 4, acc, asProgram); errno != 0 {
-		return nil, 0, errno
+		return nil, errno
 	}
 	as.mu.RLock()
 	defer as.mu.RUnlock()
 	e := as.table.lookup(a)
 	if e&pteOwned == 0 {
-		return nil, 0, linux.EFAULT // unmapped in between
+		return nil, linux.EFAULT // unmapped in between
 	}
-	gpa := pteGPA(e) + engine.GPA(uint64(a)%pageSize)
-	return as.mem.word32(gpa), gpa, 0
+	return as.mem.word32(pteGPA(e) + engine.GPA(uint64(a)%pageSize)), 0
 }
 
-// Shareable reports whether the word at a can be the same word for others: it
-// is writable, or it is a file's. A read-only anonymous page is nobody's else.
-func (as *AddressSpace) Shareable(a engine.GVA) bool {
+// Word says which word of memory an address means: one of a shared file, or
+// one of an address space.
+type Word struct {
+	Space    *AddressSpace // nil: a file's
+	Dev, Ino uint64
+	At       uint64 // address, or offset in the file
+}
+
+// WordAt returns which word the one at a is to everybody who maps it (a futex's
+// key). EFAULT for a read-only anonymous page, which is nobody's else.
+func (as *AddressSpace) WordAt(a engine.GVA) (Word, linux.Errno) {
 	as.mu.RLock()
 	defer as.mu.RUnlock()
 	v := as.vmas.find(a)
-	return v != nil && (v.Prot&ProtWrite != 0 || v.File != nil)
+	switch {
+	case v == nil || v.Prot&ProtWrite == 0 && v.File == nil:
+		return Word{}, linux.EFAULT
+	case v.Shared:
+		return Word{Dev: v.File.Dev, Ino: v.File.Ino, At: v.offsetOf(a)}, 0
+	}
+	return Word{Space: as, At: uint64(a)}, 0
 }
 
-// Load32 reads a word atomically and returns its guest-physical address, the
-// key of a futex.
-func (as *AddressSpace) Load32(a engine.GVA) (uint32, engine.GPA, linux.Errno) {
-	p, key, errno := as.word(a, AccessRead)
+// Load32 reads a word atomically.
+func (as *AddressSpace) Load32(a engine.GVA) (uint32, linux.Errno) {
+	p, errno := as.word(a, AccessRead)
 	if errno != 0 {
-		return 0, 0, errno
+		return 0, errno
 	}
 	var v uint32
 	if !guarded(func() { v = atomic.LoadUint32(p) }) {
-		return 0, 0, linux.EFAULT
+		return 0, linux.EFAULT
 	}
-	return v, key, 0
+	return v, 0
 }
 
 // CompareAndSwap32 changes a word atomically if it holds old, and returns
 // what it held.
 func (as *AddressSpace) CompareAndSwap32(a engine.GVA, old, to uint32) (uint32, linux.Errno) {
-	p, _, errno := as.word(a, AccessWrite)
+	p, errno := as.word(a, AccessWrite)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -71,7 +71,10 @@ func (as *AddressSpace) Fault(a engine.GVA, acc Access) Fault {
 			return FaultMapErr // the stack may not grow that far
 		}
 	}
-	return as.fillAround(v, a)
+	if f := as.fillAround(v, a); f != FaultNone || acc != AccessWrite {
+		return f
+	}
+	return faultOf(as.own(v, a))
 }
 
 // SetStackLimit is RLIMIT_STACK: how far the stack may grow, in bytes.
@@ -97,9 +100,16 @@ func (as *AddressSpace) fillAround(v *VMA, a engine.GVA) Fault {
 	if as.table.owned(a) {
 		return FaultNone
 	}
+	if err == nil {
+		return FaultBus
+	}
+	return faultOf(err)
+}
+
+func faultOf(err error) Fault {
 	switch {
 	case err == nil:
-		return FaultBus
+		return FaultNone
 	case errors.Is(err, ErrNoMemory):
 		return FaultNoMemory
 	}

@@ -156,7 +156,7 @@ func TestTruncatedFile(t *testing.T) {
 		if n, errno := as.DebugWrite(a, buf); n != 0 || errno != linux.EFAULT {
 			t.Errorf("debug write: %d, %v", n, errno)
 		}
-		if _, _, errno := as.Load32(a); errno != linux.EFAULT {
+		if _, errno := as.Load32(a); errno != linux.EFAULT {
 			t.Errorf("load: %v", errno)
 		}
 		if _, errno := as.CompareAndSwap32(a, 0, 1); errno != linux.EFAULT {

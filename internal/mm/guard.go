@@ -44,6 +44,13 @@ func (g guardSet) forbids(page engine.GVA, acc Access) bool {
 	return false
 }
 
+// Guard returns what is taken away from the page at a.
+func (as *AddressSpace) Guard(a engine.GVA) Guard {
+	as.mu.RLock()
+	defer as.mu.RUnlock()
+	return as.guards[a.PageDown()]
+}
+
 // SetGuard takes rights away from the page at a, or gives them back. The
 // VMM's own accesses are not affected.
 func (as *AddressSpace) SetGuard(a engine.GVA, g Guard) {

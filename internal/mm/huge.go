@@ -77,33 +77,47 @@ func (as *AddressSpace) each(start, end engine.GVA, f func(a engine.GVA, p *uint
 // ordinary makes tables of the 2 MiB entries in [start, end), and of addresses
 // that a block waits for too if they will be mapped otherwise.
 func (as *AddressSpace) ordinary(start, end engine.GVA, parked bool) {
-	if len(as.blocks) == 0 {
-		return
-	}
-	changed := false
-	for slot := slotOf(start); slot < end; slot += hugeSize {
-		b, ok := as.blocks[slot]
-		if !ok {
-			continue
-		}
-		p, _ := as.table.directory(slot) // it is there
-		switch e := loadEntry(p); {
-		case e != 0:
-			for i := range uint64(512) {
-				storeEntry(as.mem.entry(b.table, i), e&^pteLarge+i*pageSize)
-			}
-			storeEntry(p, uint64(b.table)|pteTable)
-			delete(as.blocks, slot)
-		case parked:
-			as.release(slot, b)
-		default:
-			continue
-		}
-		changed = true
-	}
-	if changed {
+	if as.split(start, end, parked) {
 		as.mem.forget()
 	}
+}
+
+// split is ordinary where the engine need not forget, or is made to by others.
+// It reports whether anything has changed.
+func (as *AddressSpace) split(start, end engine.GVA, parked bool) (changed bool) {
+	if engine.GVA(len(as.blocks)) < (end-start)/hugeSize {
+		for slot := range as.blocks {
+			if slot+hugeSize > start && slot < end {
+				changed = as.splitSlot(slot, parked) || changed
+			}
+		}
+		return changed
+	}
+	for slot := slotOf(start); slot < end; slot += hugeSize {
+		changed = as.splitSlot(slot, parked) || changed
+	}
+	return changed
+}
+
+func (as *AddressSpace) splitSlot(slot engine.GVA, parked bool) bool {
+	b, ok := as.blocks[slot]
+	if !ok {
+		return false
+	}
+	p, _ := as.table.directory(slot) // it is there
+	switch e := loadEntry(p); {
+	case e != 0:
+		for i := range uint64(512) {
+			storeEntry(as.mem.entry(b.table, i), e&^pteLarge+i*pageSize)
+		}
+		storeEntry(p, uint64(b.table)|pteTable)
+		delete(as.blocks, slot)
+	case parked:
+		as.release(slot, b)
+	default:
+		return false
+	}
+	return true
 }
 
 // release gives a parked block back.

@@ -64,6 +64,9 @@ type Memory struct {
 
 	files extents // under each a file is mapped
 	huge  extents // for each the host was asked for huge pages
+
+	refs    refs
+	retired []engine.GPA // page-table pages that the engine may still know
 }
 
 // Linux lets a process have vm.max_map_count mappings, 65530 by default. Each
@@ -221,13 +224,11 @@ func (m *Memory) takeFree(size, align uint64) (uint64, bool) {
 	return 0, false
 }
 
-// Free takes a range back. Its contents are dropped, which also makes the
-// engine forget every translation to it on all CPUs: KVM follows what happens
-// to the host mapping (mmu notifiers).
-func (m *Memory) Free(gpa engine.GPA, size uint64, wasFile bool) error {
-	mem := m.host[gpa : uint64(gpa)+size]
-	if wasFile {
-		lost, err := m.removeFile(gpa, mem)
+// free1 drops the contents of a range that nobody holds and takes it back.
+func (m *Memory) free1(r run) error {
+	mem := m.host[r.gpa : uint64(r.gpa)+r.size]
+	if r.file {
+		lost, err := m.removeFile(r.gpa, mem)
 		if lost || err != nil {
 			return err
 		}
@@ -236,8 +237,8 @@ func (m *Memory) Free(gpa engine.GPA, size uint64, wasFile bool) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.inUse -= size
-	m.free.join(uint64(gpa), size)
+	m.inUse -= r.size
+	m.free.join(uint64(r.gpa), r.size)
 	return nil
 }
 

@@ -184,7 +184,8 @@ func (m *model) opMap() {
 	if file >= 0 {
 		r.File, r.Offset = m.host[file], uint64(offset)*pageSize
 	} else {
-		file, offset = -1, 0
+		// Shared memory without a file is a file of its own; the fork tests have it.
+		file, offset, r.Shared = -1, 0, false
 	}
 	m.note("map page %d, %d pages, file %d offset %d, %s shared %v fixed %v noreplace %v", (a-testAddr)/pageSize, n, file, offset, r.Prot, r.Shared, r.Fixed, r.NoReplace)
 	end := a + engine.GVA(n)*pageSize

@@ -13,6 +13,7 @@ const (
 	pteLarge    = 1 << 7  // an entry of the second level that maps 2 MiB
 	pteOwned    = 1 << 9  // the entry holds a page, present or not
 	pteFile     = 1 << 10 // the page's host memory is a file mapping
+	pteCopy     = 1 << 11 // others may hold the page: a write needs a copy of its own
 	pteNX       = 1 << 63
 	pteAddr     = 0x000ffffffffff000
 
@@ -159,6 +160,23 @@ func nextTable(t pageTable, a engine.GVA) engine.GVA {
 		table = pteGPA(e)
 	}
 	return a + pageSize
+}
+
+// pages returns the tables of the program's half, and the root.
+func (t pageTable) pages() []engine.GPA {
+	return append(t.below(t.root, 3, 256), t.root)
+}
+
+func (t pageTable) below(table engine.GPA, level int, entries uint64) (out []engine.GPA) {
+	for i := range entries {
+		if e := loadEntry(t.mem.entry(table, i)); e&ptePresent != 0 {
+			out = append(out, pteGPA(e))
+			if level > 1 {
+				out = append(out, t.below(pteGPA(e), level-1, 512)...)
+			}
+		}
+	}
+	return out
 }
 
 func (t pageTable) tableOf(a engine.GVA) engine.GPA {

@@ -105,7 +105,7 @@ func (as *AddressSpace) move(old engine.GVA, oldLen uint64, to engine.GVA, newLe
 	as.table.each(old, old+take, func(a engine.GVA, p *uint64, _ uint64) {
 		e, at := loadEntry(p), a-old+to
 		storeEntry(p, 0)
-		storeEntry(as.table.find(at), e&^pteAccessBits|as.guards.restrict(at, hardware(moved.Prot)))
+		storeEntry(as.table.find(at), e&^pteAccessBits|as.rights(at, moved, e))
 		runs = addRun(runs, a, e, pageSize)
 	})
 	as.shootdown(runs, moved)

@@ -116,10 +116,19 @@ func TestRemapSecondMapping(t *testing.T) {
 		t.Errorf("%d VMAs, %d references", n, f.refs.Load())
 	}
 	checkSpace(t, as)
-	// Without a file the pages would have to be in two places.
+	// Shared memory too can be in two places, private memory cannot.
 	mapAt(t, as, MapRequest{Addr: testAddr + 64*pageSize, Length: pageSize, Prot: rw, Shared: true})
-	if _, errno := as.Remap(testAddr+64*pageSize, 0, pageSize, mayMove, 0); errno != linux.EINVAL {
-		t.Errorf("anonymous: %v", errno)
+	twice, errno := as.Remap(testAddr+64*pageSize, 0, pageSize, mayMove, 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	copyOut(t, as, testAddr+64*pageSize, []byte("both"))
+	if got := copyIn(t, as, twice, 4); string(got) != "both" {
+		t.Errorf("read %q", got)
+	}
+	mapAt(t, as, MapRequest{Addr: testAddr + 80*pageSize, Length: pageSize, Prot: rw})
+	if _, errno := as.Remap(testAddr+80*pageSize, 0, pageSize, mayMove, 0); errno != linux.EINVAL {
+		t.Errorf("private: %v", errno)
 	}
 }
 

@@ -42,6 +42,8 @@ type AddressSpace struct {
 	vmas  vmaSet
 	base  engine.GVA // mappings without a hint go below
 
+	gone bool // closed: the table is no longer its own
+
 	brkStart, brk engine.GVA
 	stackLimit    uint64
 
@@ -112,6 +114,14 @@ func (as *AddressSpace) Map(r MapRequest) (engine.GVA, linux.Errno) {
 	}
 	if r.File != nil && r.Shared && r.Prot&ProtWrite != 0 && !r.File.writable {
 		return 0, linux.EACCES
+	}
+	if r.File == nil && r.Shared {
+		file, err := newSharedMemory(length)
+		if err != nil {
+			return 0, linux.FromHost(err)
+		}
+		defer file.Close()
+		r.File = file
 	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -253,20 +263,12 @@ func (as *AddressSpace) dropPages(start, end engine.GVA) {
 		storeEntry(p, 0)
 		runs = addRun(runs, a, e, size)
 	})
-	for _, r := range runs {
-		as.free(r)
-	}
+	as.free(runs...)
 }
 
 // free gives memory back.
-func (as *AddressSpace) free(r run) {
-	var err error
-	if r.block {
-		err = as.mem.park(r.gpa, r.size)
-	} else {
-		err = as.mem.Free(r.gpa, r.size, r.file)
-	}
-	if err != nil {
+func (as *AddressSpace) free(runs ...run) {
+	if err := as.giveBack(runs); err != nil {
 		// The host refuses only what was never mapped, which Alloc excludes.
 		panic("mm: " + err.Error())
 	}
@@ -343,7 +345,7 @@ func (as *AddressSpace) applyProt(v *VMA, start, end engine.GVA) {
 	var reduced []run
 	as.each(start, end, func(a engine.GVA, p *uint64, size uint64) {
 		old := loadEntry(p)
-		e := old&^pteAccessBits | as.guards.restrict(a, hardware(v.Prot))
+		e := old&^pteAccessBits | as.rights(a, v, old)
 		if e == old {
 			return
 		}
@@ -430,7 +432,7 @@ func (as *AddressSpace) fill(v *VMA, start, end engine.GVA) error {
 		bits |= pteFile
 	}
 	for a := start; a < end; a += pageSize {
-		storeEntry(as.table.find(a), uint64(gpa)+uint64(a-start)|bits|as.guards.restrict(a, hardware(v.Prot)))
+		storeEntry(as.table.find(a), uint64(gpa)+uint64(a-start)|bits|as.rights(a, v, bits))
 	}
 	as.restoreBreakpoints(start, end)
 	return nil
@@ -517,12 +519,22 @@ func (as *AddressSpace) discardPages(v *VMA, start, end engine.GVA) error {
 }
 
 func (as *AddressSpace) discardRange(start, end engine.GVA) error {
-	var runs []run
-	as.table.each(start, end, func(a engine.GVA, p *uint64, size uint64) { runs = addRun(runs, a, loadEntry(p), size) })
-	for _, r := range runs {
+	var own, shared []run
+	as.table.each(start, end, func(a engine.GVA, p *uint64, size uint64) {
+		if e := loadEntry(p); e&pteCopy == 0 || as.mem.alone(pteGPA(e)) {
+			own = addRun(own, a, e, size)
+		} else {
+			storeEntry(p, 0)
+			shared = addRun(shared, a, e, size)
+		}
+	})
+	for _, r := range own {
 		if err := discard(as.mem.Bytes(r.gpa, r.size)); err != nil {
 			return err
 		}
+	}
+	if err := as.giveBack(shared); err != nil {
+		return err
 	}
 	as.restoreBreakpoints(start, end)
 	return nil

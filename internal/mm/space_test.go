@@ -117,10 +117,57 @@ func tablePages(as *AddressSpace) uint64 {
 	return count(as.table.root, 3) + uint64(len(as.blocks))
 }
 
-// checkSpace checks what must hold at any time: VMAs sorted and apart, entries
-// only inside them and with their rights, no page in two places and no page of
-// guest memory that nobody has.
-func checkSpace(t testing.TB, as *AddressSpace) {
+// checkSpace checks what must hold at any time for all the spaces of a memory:
+// VMAs sorted and apart, entries only inside them and with their rights, no page
+// in two places of a space, each with as many holders as it has entries, and no
+// page of guest memory that nobody has.
+func checkSpace(t testing.TB, spaces ...*AddressSpace) {
+	t.Helper()
+	mem, tables := spaces[0].mem, uint64(len(spaces[0].mem.retired))
+	holders := map[engine.GPA]uint32{}
+	for _, as := range spaces {
+		checkVMAs(t, as)
+		tables += tablePages(as)
+		owner := map[engine.GPA]engine.GVA{}
+		as.table.each(0, UserEnd, func(a engine.GVA, p *uint64, size uint64) {
+			e := loadEntry(p)
+			if b, ok := as.blocks[a]; e&pteLarge != 0 && (!ok || b.gpa != pteGPA(e) || size != hugeSize || a != slotOf(a) || as.vmas.find(a).End < a+hugeSize) {
+				t.Fatalf("large entry %#x at %#x, block %#x", e, a, b)
+			}
+			v := as.vmas.find(a)
+			if v == nil {
+				t.Fatalf("entry %#x at %#x, where nothing is mapped", e, a)
+			}
+			if want := as.rights(a, v, e); e&pteAccessBits != want {
+				t.Fatalf("entry of %#x has bits %#x, want %#x for %s", a, e&pteAccessBits, want, v.Prot)
+			}
+			if e&pteFile != 0 && v.File == nil {
+				t.Fatalf("page of a file at %#x in anonymous memory", a)
+			}
+			if other, ok := owner[pteGPA(e)]; ok {
+				t.Fatalf("%#x and %#x have the same page", other, a)
+			}
+			owner[pteGPA(e)] = a
+			for page := uint64(0); page < size; page += pageSize {
+				holders[pteGPA(e)+engine.GPA(page)]++
+			}
+			if e&pteWrite != 0 && !v.Shared && !mem.alone(pteGPA(e)) {
+				t.Fatalf("a page that others hold can be written at %#x", a)
+			}
+		})
+	}
+	for gpa, n := range holders {
+		if counted := mem.refs.of(gpa, false); counted == nil && n != 1 || counted != nil && *counted+1 != n {
+			t.Fatalf("page %#x has %d entries, counted %v", gpa, n, counted)
+		}
+	}
+	if want := (uint64(len(holders)) + tables) * pageSize; mem.InUse() != want {
+		t.Fatalf("%d pages in use, %d known: pages leaked", mem.InUse()/pageSize, want/pageSize)
+	}
+	checkFree(t, mem)
+}
+
+func checkVMAs(t testing.TB, as *AddressSpace) {
 	t.Helper()
 	end := engine.GVA(0)
 	for _, v := range as.vmas {
@@ -129,33 +176,6 @@ func checkSpace(t testing.TB, as *AddressSpace) {
 		}
 		end = v.End
 	}
-	owner := map[engine.GPA]engine.GVA{}
-	pages := uint64(0)
-	as.table.each(0, UserEnd, func(a engine.GVA, p *uint64, size uint64) {
-		e := loadEntry(p)
-		pages += size / pageSize
-		if b, ok := as.blocks[a]; e&pteLarge != 0 && (!ok || b.gpa != pteGPA(e) || size != hugeSize || a != slotOf(a) || as.vmas.find(a).End < a+hugeSize) {
-			t.Fatalf("large entry %#x at %#x, block %#x", e, a, b)
-		}
-		v := as.vmas.find(a)
-		if v == nil {
-			t.Fatalf("entry %#x at %#x, where nothing is mapped", e, a)
-		}
-		if want := as.guards.restrict(a, hardware(v.Prot)); e&pteAccessBits != want {
-			t.Fatalf("entry of %#x has bits %#x, want %#x for %s", a, e&pteAccessBits, want, v.Prot)
-		}
-		if e&pteFile != 0 && v.File == nil {
-			t.Fatalf("page of a file at %#x in anonymous memory", a)
-		}
-		if other, ok := owner[pteGPA(e)]; ok {
-			t.Fatalf("%#x and %#x have the same page", other, a)
-		}
-		owner[pteGPA(e)] = a
-	})
-	if want := (pages + tablePages(as)) * pageSize; as.mem.InUse() != want {
-		t.Fatalf("%d pages in use, %d known: pages leaked", as.mem.InUse()/pageSize, want/pageSize)
-	}
-	checkFree(t, as.mem)
 }
 
 func TestMapErrors(t *testing.T) {

@@ -39,6 +39,7 @@ type File struct {
 	fd       int
 	refs     atomic.Int32
 	writable bool
+	memory   bool   // no file, but shared memory (newSharedMemory)
 	Path     string // the program's name of the file, for maps and debuggers
 	Dev, Ino uint64
 }
@@ -60,6 +61,25 @@ func NewFile(fd int, path string) (*File, error) {
 	f := &File{fd: dup, writable: mode&unix.O_ACCMODE == unix.O_RDWR, Path: path, Dev: st.Dev, Ino: st.Ino}
 	f.refs.Store(1)
 	return f, nil
+}
+
+// newSharedMemory is what lies behind a shared mapping without a file: a file
+// without a name, so that it stays shared across fork(2), also where nobody has
+// touched it yet.
+func newSharedMemory(size uint64) (*File, error) {
+	fd, err := unix.MemfdCreate("shared", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		return nil, err
+	}
+	f, err := NewFile(fd, "/dev/zero (deleted)")
+	if f != nil {
+		f.memory = true
+	}
+	return f, err
 }
 
 // Close drops a reference.

@@ -76,7 +76,7 @@ func setTimes(times []linux.Timespec) func(t *kernel.Thread, n *kernel.Node, a A
 func utime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	var times []linux.Timespec
 	if a[1] != 0 {
-		buf, errno := mm.Read[linux.Utimbuf](t.Proc.AS, a.Addr(1))
+		buf, errno := mm.Read[linux.Utimbuf](t.Proc.AS(), a.Addr(1))
 		if errno != 0 {
 			return 0, errno
 		}
@@ -90,7 +90,7 @@ func readTimevals(t *kernel.Thread, at engine.GVA) ([]linux.Timespec, linux.Errn
 	if at == 0 {
 		return nil, 0
 	}
-	tv, errno := mm.ReadSlice[linux.Timeval](t.Proc.AS, at, 2)
+	tv, errno := mm.ReadSlice[linux.Timeval](t.Proc.AS(), at, 2)
 	if errno != 0 {
 		return nil, errno
 	}
@@ -142,7 +142,7 @@ func utimensat(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	var times []linux.Timespec
 	if a[2] != 0 {
 		var errno linux.Errno
-		if times, errno = mm.ReadSlice[linux.Timespec](t.Proc.AS, a.Addr(2), 2); errno != 0 {
+		if times, errno = mm.ReadSlice[linux.Timespec](t.Proc.AS(), a.Addr(2), 2); errno != 0 {
 			return 0, errno
 		}
 		if times[0].Nsec == unix.UTIME_OMIT && times[1].Nsec == unix.UTIME_OMIT {

@@ -51,7 +51,7 @@ func describeArg(t *kernel.Thread, k Kind, a Args, i int, result uint64) string 
 	case Sig:
 		return linux.Signal(a.Int(i)).String()
 	case Path, Str:
-		if text, errno := t.Proc.AS.CopyInString(a.Addr(i), unix.PathMax); errno == 0 {
+		if text, errno := t.Proc.AS().CopyInString(a.Addr(i), unix.PathMax); errno == 0 {
 			return quoted(text, len(text))
 		}
 	case Buf:
@@ -70,7 +70,7 @@ func describeArg(t *kernel.Thread, k Kind, a Args, i int, result uint64) string 
 
 func describeBuffer(t *kernel.Thread, at engine.GVA, n int) string {
 	data := make([]byte, min(n, shown))
-	if _, errno := t.Proc.AS.CopyIn(data, at); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(data, at); errno != 0 {
 		return fmt.Sprintf("%#x", uint64(at))
 	}
 	return quoted(string(data), n)

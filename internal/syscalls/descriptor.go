@@ -133,9 +133,9 @@ func fcntl(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	case unix.F_GETOWN, unix.F_SETOWN, unix.F_GETSIG, unix.F_SETSIG:
 		return 0, 0 // SIGIO never comes, so nobody needs to know for whom
 	case unix.F_GETOWN_EX:
-		return 0, mm.Write(t.Proc.AS, a.Addr(2), linux.FOwnerEx{})
+		return 0, mm.Write(t.Proc.AS(), a.Addr(2), linux.FOwnerEx{})
 	case unix.F_SETOWN_EX:
-		_, errno := mm.Read[linux.FOwnerEx](t.Proc.AS, a.Addr(2))
+		_, errno := mm.Read[linux.FOwnerEx](t.Proc.AS(), a.Addr(2))
 		return 0, errno
 	case unix.F_GETLEASE:
 		return unix.F_UNLCK, 0
@@ -156,7 +156,7 @@ func dupQuery(t *kernel.Thread, f *kernel.File, fd int32) (uint64, linux.Errno) 
 }
 
 func recordLock(t *kernel.Thread, f *kernel.File, cmd int, a Args) (uint64, linux.Errno) {
-	lock, errno := mm.Read[linux.Flock](t.Proc.AS, a.Addr(2))
+	lock, errno := mm.Read[linux.Flock](t.Proc.AS(), a.Addr(2))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -164,7 +164,7 @@ func recordLock(t *kernel.Thread, f *kernel.File, cmd int, a Args) (uint64, linu
 		return 0, errno
 	}
 	if cmd == unix.F_GETLK || cmd == unix.F_OFD_GETLK {
-		return 0, mm.Write(t.Proc.AS, a.Addr(2), lock)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(2), lock)
 	}
 	return 0, 0
 }

@@ -62,7 +62,7 @@ func readDir(t *kernel.Thread, f *kernel.File, a Args, convert func(entries []by
 		return 0, errno
 	}
 	convert(entries)
-	if _, errno := t.Proc.AS.CopyOut(a.Addr(1), entries); errno != 0 {
+	if _, errno := t.Proc.AS().CopyOut(a.Addr(1), entries); errno != 0 {
 		undo()
 		return 0, errno
 	}
@@ -81,7 +81,7 @@ func getcwd(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	case uint64(len(b)) > a[1]:
 		return 0, linux.ERANGE
 	}
-	_, errno = t.Proc.AS.CopyOut(a.Addr(0), b)
+	_, errno = t.Proc.AS().CopyOut(a.Addr(0), b)
 	return uint64(len(b)), errno
 }
 

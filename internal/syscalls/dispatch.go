@@ -79,6 +79,15 @@ func (d *Dispatcher) Syscall(t *kernel.Thread, nr uint64, regs [6]uint64) (value
 	return value, errno
 }
 
+// Permits is kernel.Config.Permits.
+func (d *Dispatcher) Permits(t *kernel.Thread, nr uint64) bool {
+	if d.Allowed(nr) {
+		return true
+	}
+	d.refused(t, table[nr])
+	return false
+}
+
 // ownUse serves a call that is not granted if it needs no permission.
 func (d *Dispatcher) ownUse(t *kernel.Thread, c *Call, a Args) (uint64, linux.Errno) {
 	if c.Own != nil && !d.grants[c.Nr].byName {

@@ -50,7 +50,7 @@ func epollCreate1(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 func epollCtl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	var event unix.EpollEvent
 	if op := a.Int(1); op != unix.EPOLL_CTL_DEL {
-		e, errno := mm.Read[linux.EpollEvent](t.Proc.AS, a.Addr(3))
+		e, errno := mm.Read[linux.EpollEvent](t.Proc.AS(), a.Addr(3))
 		if errno != 0 {
 			return 0, errno
 		}
@@ -138,7 +138,7 @@ func epollTake(t *kernel.Thread, f *kernel.File, a Args) (int, linux.Errno) {
 	if !userRange(a[1], size) {
 		return 0, linux.EFAULT
 	}
-	b, errno := t.Proc.AS.Buffers([]mm.Range{{Addr: a.Addr(1), Len: size}}, mm.AccessWrite, 64<<10)
+	b, errno := t.Proc.AS().Buffers([]mm.Range{{Addr: a.Addr(1), Len: size}}, mm.AccessWrite, 64<<10)
 	if errno != 0 {
 		if !kernel.Ready(f.Host, unix.POLLIN) {
 			errno = 0 // nobody has touched the memory yet
@@ -154,7 +154,7 @@ func epollTake(t *kernel.Thread, f *kernel.File, a Args) (int, linux.Errno) {
 	var one [epollEventSize]byte // lies across two pages
 	n, errno := hostEpollWait(f.Host, one[:])
 	if errno == 0 && n > 0 {
-		_, errno = t.Proc.AS.CopyOut(a.Addr(1), one[:])
+		_, errno = t.Proc.AS().CopyOut(a.Addr(1), one[:])
 	}
 	return n, errno
 }

@@ -50,7 +50,7 @@ func timerfdCreate(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 }
 
 func timerfdSettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	set, errno := mm.Read[linux.Itimerspec](t.Proc.AS, a.Addr(2))
+	set, errno := mm.Read[linux.Itimerspec](t.Proc.AS(), a.Addr(2))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -66,7 +66,7 @@ func timerfdSettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[3] == 0 {
 		return 0, 0
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(3), old)
+	return 0, mm.Write(t.Proc.AS(), a.Addr(3), old)
 }
 
 func timerfdGettime(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
@@ -74,7 +74,7 @@ func timerfdGettime(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Err
 	if err := unix.TimerfdGettime(f.Host, &now); err != nil {
 		return 0, linux.FromHost(err)
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), now)
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), now)
 }
 
 func signalfd(t *kernel.Thread, a Args) (uint64, linux.Errno) {

@@ -41,7 +41,7 @@ func readVector(t *kernel.Thread, at engine.GVA, n uint64) ([]mm.Range, linux.Er
 	if n > linux.UIO_MAXIOV {
 		return nil, linux.EINVAL
 	}
-	iov, errno := mm.ReadSlice[linux.Iovec](t.Proc.AS, at, int(n))
+	iov, errno := mm.ReadSlice[linux.Iovec](t.Proc.AS(), at, int(n))
 	if errno != 0 {
 		return nil, errno
 	}

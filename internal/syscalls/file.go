@@ -97,13 +97,13 @@ func openat2(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[3] > engine.PageSize {
 		return 0, linux.E2BIG
 	}
-	how, errno := mm.Read[linux.OpenHow](t.Proc.AS, a.Addr(2))
+	how, errno := mm.Read[linux.OpenHow](t.Proc.AS(), a.Addr(2))
 	if errno != 0 {
 		return 0, errno
 	}
 	// What a newer kernel would know must not be asked for.
 	more := make([]byte, a[3]-unix.SizeofOpenHow)
-	if _, errno := t.Proc.AS.CopyIn(more, a.Addr(2)+unix.SizeofOpenHow); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(more, a.Addr(2)+unix.SizeofOpenHow); errno != 0 {
 		return 0, errno
 	}
 	if strings.Trim(string(more), "\x00") != "" {
@@ -230,7 +230,7 @@ func memfdCreate(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if flags&^allowed != 0 || flags&executable == executable {
 		return 0, linux.EINVAL
 	}
-	name, errno := t.Proc.AS.CopyInString(a.Addr(0), maxMemfdName+1)
+	name, errno := t.Proc.AS().CopyInString(a.Addr(0), maxMemfdName+1)
 	if errno == linux.ENAMETOOLONG {
 		errno = linux.EINVAL
 	}

@@ -158,7 +158,7 @@ func TestOldDirents(t *testing.T) {
 // putVector writes an array of buffers.
 func putVector(t testing.TB, th *kernel.Thread, at engine.GVA, iov ...linux.Iovec) engine.GVA {
 	t.Helper()
-	if errno := mm.WriteSlice(th.Proc.AS, at, iov); errno != 0 {
+	if errno := mm.WriteSlice(th.Proc.AS(), at, iov); errno != 0 {
 		t.Fatal(errno)
 	}
 	return at

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -171,6 +172,15 @@ func giveUpRoot(t *testing.T) {
 func fuzzScratch(t *testing.T) string {
 	t.Helper()
 	base := t.TempDir()
+	t.Cleanup(func() {
+		// The program may have taken directories away from itself.
+		_ = filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
+			if d != nil && d.IsDir() {
+				return os.Chmod(path, 0o700)
+			}
+			return nil
+		})
+	})
 	for _, name := range []string{"root/d", "outside"} {
 		if err := os.MkdirAll(filepath.Join(base, name), 0o755); err != nil {
 			t.Fatal(err)
@@ -291,9 +301,10 @@ func fuzzRun(t *testing.T, machine *fake.Machine, p *fuzzProgram, base string) {
 		t.Fatal(err)
 	}
 	defer image.Close()
-	d := NewDispatcher(Permissions{All: true, Deny: []string{"net"}}, p)
+	// Nobody would take the threads of other processes out of calls that wait.
+	d := NewDispatcher(Permissions{All: true, Deny: []string{"net", "process"}}, p)
 	k := kernel.New(kernel.Config{
-		Machine: machine, Syscall: d.Syscall, Tracer: fuzzTracer{}, Log: io.Discard, Root: filepath.Join(base, "root"), PID: 1 << 23,
+		Machine: machine, Syscall: d.Syscall, Permits: d.Permits, Tracer: fuzzTracer{}, Log: io.Discard, Root: filepath.Join(base, "root"), PID: 1 << 23,
 		Random: func(b []byte) { clear(b) },
 	})
 	p.mu.Lock() // until the memory is filled
@@ -302,7 +313,7 @@ func fuzzRun(t *testing.T, machine *fake.Machine, p *fuzzProgram, base string) {
 		p.mu.Unlock()
 		t.Fatal(err)
 	}
-	fillFuzzMemory(proc.AS, rand.New(rand.NewPCG(3, uint64(len(p.in)))))
+	fillFuzzMemory(proc.AS(), rand.New(rand.NewPCG(3, uint64(len(p.in)))))
 	for _, limit := range []int{unix.RLIMIT_FSIZE, unix.RLIMIT_NOFILE} {
 		proc.SetLimit(limit, linux.Rlimit{Cur: 64, Max: 1 << 16})
 	}
@@ -314,7 +325,7 @@ func fuzzRun(t *testing.T, machine *fake.Machine, p *fuzzProgram, base string) {
 	if n := machine.InUse(); n != 0 {
 		t.Errorf("%d CPUs are not released", n)
 	}
-	if errno := proc.AS.Unmap(0x10000, 0x7fffffff0000-0x10000); errno != 0 {
+	if errno := proc.AS().Unmap(0x10000, 0x7fffffff0000-0x10000); errno != 0 {
 		t.Errorf("unmap everything: %v", errno)
 	}
 }

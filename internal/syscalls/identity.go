@@ -16,7 +16,7 @@ func init() {
 	register(
 		Call{Name: "getpid", Group: GroupBase, Do: func(t *kernel.Thread, _ Args) (uint64, linux.Errno) { return uint64(t.Proc.PID), 0 }},
 		Call{Name: "gettid", Group: GroupBase, Do: func(t *kernel.Thread, _ Args) (uint64, linux.Errno) { return uint64(t.TID), 0 }},
-		Call{Name: "getppid", Group: GroupBase, Do: func(t *kernel.Thread, _ Args) (uint64, linux.Errno) { return uint64(t.Proc.Parent), 0 }},
+		Call{Name: "getppid", Group: GroupBase, Do: func(t *kernel.Thread, _ Args) (uint64, linux.Errno) { return uint64(t.Proc.ParentPID()), 0 }},
 		Call{Name: "getuid", Group: GroupBase, Do: id(func(c kernel.Creds) uint32 { return c.UID })},
 		Call{Name: "geteuid", Group: GroupBase, Do: id(func(c kernel.Creds) uint32 { return c.EUID })},
 		Call{Name: "getgid", Group: GroupBase, Do: id(func(c kernel.Creds) uint32 { return c.GID })},
@@ -28,9 +28,6 @@ func init() {
 		Call{Name: "setgid", Group: GroupSystem, State: Partial, Note: "to an id the program has", Args: args("gid", "uint"), Do: setgid},
 		Call{Name: "setresuid", Group: GroupSystem, State: Partial, Note: "to ids the program has", Args: args("ruid", "uint", "euid", "uint", "suid", "uint"), Do: setresuid},
 		Call{Name: "setresgid", Group: GroupSystem, State: Partial, Note: "to ids the program has", Args: args("rgid", "uint", "egid", "uint", "sgid", "uint"), Do: setresgid},
-		Call{Name: "getpgid", Group: GroupBase, Args: args("pid", "int"), Do: getpgid},
-		Call{Name: "getpgrp", Group: GroupBase, Do: func(t *kernel.Thread, _ Args) (uint64, linux.Errno) { return getpgid(t, Args{}) }},
-		Call{Name: "getsid", Group: GroupBase, Args: args("pid", "int"), Do: getsid},
 		Call{Name: "capget", Group: GroupBase, State: Partial, Note: "no capabilities", Args: args("header", "ptr", "data", "ptr"), Do: capget},
 		Call{Name: "uname", Group: GroupBase, Args: args("name", "ptr"), Do: uname},
 		Call{Name: "sysinfo", Group: GroupBase, Args: args("info", "ptr"), Do: sysinfo},
@@ -51,7 +48,7 @@ func init() {
 
 func writeThree(t *kernel.Thread, a Args, x, y, z uint32) linux.Errno {
 	for i, v := range []uint32{x, y, z} {
-		if errno := mm.Write(t.Proc.AS, a.Addr(i), v); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), a.Addr(i), v); errno != 0 {
 			return errno
 		}
 	}
@@ -76,7 +73,7 @@ func getgroups(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	case n == 0:
 		return uint64(len(groups)), 0
 	}
-	return uint64(len(groups)), mm.WriteSlice(t.Proc.AS, a.Addr(1), groups)
+	return uint64(len(groups)), mm.WriteSlice(t.Proc.AS(), a.Addr(1), groups)
 }
 
 // idChange applies setresuid or setresgid to a triple: an id may become one
@@ -133,31 +130,14 @@ func setgid(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	return 0, changeGID(t, [3]uint32{^uint32(0), a.Uint(0), ^uint32(0)})
 }
 
-// The program shares the VMM's process group and session; their ids are the
-// host's, as its parent's is.
-func getpgid(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	if pid := a.Int(0); pid != 0 && t.Kernel().Process(int(pid)) == nil {
-		return 0, linux.ESRCH
-	}
-	return uint64(unix.Getpgrp()), 0
-}
-
-func getsid(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	if pid := a.Int(0); pid != 0 && t.Kernel().Process(int(pid)) == nil {
-		return 0, linux.ESRCH
-	}
-	sid, err := unix.Getsid(0)
-	return uint64(sid), linux.FromHost(err)
-}
-
 func capget(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	const version3 = 0x20080522
-	version, errno := mm.Read[uint32](t.Proc.AS, a.Addr(0))
+	version, errno := mm.Read[uint32](t.Proc.AS(), a.Addr(0))
 	if errno != 0 {
 		return 0, errno
 	}
 	if version != version3 {
-		if errno := mm.Write(t.Proc.AS, a.Addr(0), uint32(version3)); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), a.Addr(0), uint32(version3)); errno != 0 {
 			return 0, errno
 		}
 		if a[1] == 0 {
@@ -168,7 +148,7 @@ func capget(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[1] == 0 {
 		return 0, 0
 	}
-	return 0, mm.WriteSlice(t.Proc.AS, a.Addr(1), make([]linux.CapData, 2))
+	return 0, mm.WriteSlice(t.Proc.AS(), a.Addr(1), make([]linux.CapData, 2))
 }
 
 func uname(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -176,7 +156,7 @@ func uname(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if err := unix.Uname(&u); err != nil {
 		return 0, linux.FromHost(err)
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(0), u)
+	return 0, mm.Write(t.Proc.AS(), a.Addr(0), u)
 }
 
 func sysinfo(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -185,18 +165,18 @@ func sysinfo(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, linux.FromHost(err)
 	}
 	s.Procs = uint16(len(t.Kernel().Threads()))
-	return 0, mm.Write(t.Proc.AS, a.Addr(0), s)
+	return 0, mm.Write(t.Proc.AS(), a.Addr(0), s)
 }
 
 func getrlimit(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a.Uint(0) >= linux.RLIM_NLIMITS {
 		return 0, linux.EINVAL
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), t.Proc.Limit(int(a.Uint(0))))
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), t.Proc.Limit(int(a.Uint(0))))
 }
 
 func setrlimit(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	l, errno := mm.Read[linux.Rlimit](t.Proc.AS, a.Addr(1))
+	l, errno := mm.Read[linux.Rlimit](t.Proc.AS(), a.Addr(1))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -223,7 +203,7 @@ func prlimit64(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	}
 	old := t.Proc.Limit(int(a.Uint(1)))
 	if a[2] != 0 {
-		l, errno := mm.Read[linux.Rlimit](t.Proc.AS, a.Addr(2))
+		l, errno := mm.Read[linux.Rlimit](t.Proc.AS(), a.Addr(2))
 		if errno == 0 {
 			errno = changeLimit(t, a.Uint(1), l)
 		}
@@ -232,7 +212,7 @@ func prlimit64(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		}
 	}
 	if a[3] != 0 {
-		return 0, mm.Write(t.Proc.AS, a.Addr(3), old)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(3), old)
 	}
 	return 0, 0
 }
@@ -247,7 +227,7 @@ func getrandom(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	for done := uint64(0); done < length; {
 		piece := buf[:min(uint64(len(buf)), length-done)]
 		t.Kernel().Random(piece)
-		n, errno := t.Proc.AS.CopyOut(a.Addr(0)+engine.GVA(done), piece)
+		n, errno := t.Proc.AS().CopyOut(a.Addr(0)+engine.GVA(done), piece)
 		done += uint64(n)
 		if errno != 0 && done == 0 {
 			return 0, errno
@@ -274,7 +254,7 @@ func schedGetparam(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if errno := threadExists(t, a.Int(0)); errno != 0 {
 		return 0, errno
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), linux.SchedParam{})
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), linux.SchedParam{})
 }
 
 // Scheduling policies (sched(7)) with real-time priorities.

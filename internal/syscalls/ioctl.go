@@ -107,11 +107,15 @@ func ioctl(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 		t.Proc.Files.SetCloexec(a.Int(0), request == linux.FIOCLEX)
 		return 0, 0
 	case linux.FIONBIO, linux.FIOASYNC:
-		on, errno := mm.Read[int32](t.Proc.AS, a.Addr(2))
+		on, errno := mm.Read[int32](t.Proc.AS(), a.Addr(2))
 		if errno == 0 && request == linux.FIONBIO {
 			f.SetNonblock(on != 0)
 		}
 		return 0, errno
+	case unix.TIOCGPGRP:
+		return terminalGroup(t, f, a)
+	case unix.TIOCSPGRP:
+		return setTerminalGroup(t, f, a)
 	case unix.FICLONE:
 		return cloneFile(t, f, a.Int(2))
 	case unix.FS_IOC_SETFLAGS:
@@ -127,6 +131,33 @@ func ioctl(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 	return hostIoctl(t, f, a, arg)
 }
 
+// terminalGroup is tcgetpgrp(3).
+func terminalGroup(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
+	group := t.Kernel().Foreground()
+	if n, errno := hostIoctl(t, f, a, intOut); errno != 0 || group == 0 {
+		return n, errno
+	}
+	return 0, mm.Write(t.Proc.AS(), a.Addr(2), int32(group))
+}
+
+// setTerminalGroup is tcsetpgrp(3).
+func setTerminalGroup(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
+	if f.Ops != nil {
+		return 0, linux.ENOTTY
+	}
+	if _, errno := ioctlPointer(f.Host, unix.TIOCGPGRP, make([]byte, intOut.size)); errno != 0 {
+		return 0, errno // no terminal, or not that of torov's session
+	}
+	group, errno := mm.Read[int32](t.Proc.AS(), a.Addr(2))
+	switch {
+	case errno != 0:
+		return 0, errno
+	case group < 0:
+		return 0, linux.EINVAL
+	}
+	return 0, t.Proc.SetForeground(int(group))
+}
+
 // hostIoctl passes a request to the host with a copy of what it points to.
 func hostIoctl(t *kernel.Thread, f *kernel.File, a Args, arg ioctlArg) (uint64, linux.Errno) {
 	if arg.size == 0 {
@@ -135,7 +166,7 @@ func hostIoctl(t *kernel.Thread, f *kernel.File, a Args, arg ioctlArg) (uint64, 
 	}
 	buf := make([]byte, arg.size)
 	if arg.in {
-		if _, errno := t.Proc.AS.CopyIn(buf, a.Addr(2)); errno != 0 {
+		if _, errno := t.Proc.AS().CopyIn(buf, a.Addr(2)); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -144,7 +175,7 @@ func hostIoctl(t *kernel.Thread, f *kernel.File, a Args, arg ioctlArg) (uint64, 
 		return 0, errno
 	}
 	if arg.out {
-		_, errno = t.Proc.AS.CopyOut(a.Addr(2), buf)
+		_, errno = t.Proc.AS().CopyOut(a.Addr(2), buf)
 	}
 	return uint64(n), errno
 }

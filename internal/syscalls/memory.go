@@ -75,7 +75,7 @@ func mmap(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if limit := t.Proc.Limit(unix.RLIMIT_AS).Cur; a[1] > limit {
 		return 0, linux.ENOMEM
 	}
-	at, errno := t.Proc.AS.Map(r)
+	at, errno := t.Proc.AS().Map(r)
 	return uint64(at), errno
 }
 
@@ -123,7 +123,7 @@ func mappedFile(t *kernel.Thread, fd int32, r mm.MapRequest) (*mm.File, linux.Er
 const devZero = 1<<8 | 5
 
 func munmap(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	return 0, t.Proc.AS.Unmap(a.Addr(0), a[1])
+	return 0, t.Proc.AS().Unmap(a.Addr(0), a[1])
 }
 
 func mprotect(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -134,20 +134,20 @@ func mprotect(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[2]&unix.PROT_GROWSDOWN != 0 && a[2]&unix.PROT_GROWSUP != 0 {
 		return 0, linux.EINVAL
 	}
-	return 0, t.Proc.AS.Protect(a.Addr(0), a[1], mm.Prot(a[2]&7))
+	return 0, t.Proc.AS().Protect(a.Addr(0), a[1], mm.Prot(a[2]&7))
 }
 
 func mremap(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	at, errno := t.Proc.AS.Remap(a.Addr(0), a[1], a[2], int(a.Int(3)), a.Addr(4))
+	at, errno := t.Proc.AS().Remap(a.Addr(0), a[1], a[2], int(a.Int(3)), a.Addr(4))
 	return uint64(at), errno
 }
 
 func madvise(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	return 0, t.Proc.AS.Advise(a.Addr(0), a[1], int(a.Int(2)))
+	return 0, t.Proc.AS().Advise(a.Addr(0), a[1], int(a.Int(2)))
 }
 
 func brk(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	return uint64(t.Proc.AS.Brk(a.Addr(0), t.Proc.Limit(unix.RLIMIT_DATA).Cur)), 0
+	return uint64(t.Proc.AS().Brk(a.Addr(0), t.Proc.Limit(unix.RLIMIT_DATA).Cur)), 0
 }
 
 func msync(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -156,20 +156,20 @@ func msync(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if flags&^known != 0 || flags&unix.MS_ASYNC != 0 && flags&unix.MS_SYNC != 0 || a[0]%engine.PageSize != 0 {
 		return 0, linux.EINVAL
 	}
-	return 0, t.Proc.AS.Mapped(a.Addr(0), a[1])
+	return 0, t.Proc.AS().Mapped(a.Addr(0), a[1])
 }
 
 func mincore(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[0]%engine.PageSize != 0 {
 		return 0, linux.EINVAL
 	}
-	if errno := t.Proc.AS.Mapped(a.Addr(0), a[1]); errno != 0 {
+	if errno := t.Proc.AS().Mapped(a.Addr(0), a[1]); errno != 0 {
 		return 0, errno
 	}
 	ones := bytes.Repeat([]byte{1}, 64<<10)
 	for left, at := (a[1]+engine.PageSize-1)/engine.PageSize, a.Addr(2); left > 0 && !t.Dying(); {
 		n := min(left, uint64(len(ones)))
-		if _, errno := t.Proc.AS.CopyOut(at, ones[:n]); errno != 0 {
+		if _, errno := t.Proc.AS().CopyOut(at, ones[:n]); errno != 0 {
 			return 0, errno
 		}
 		left, at = left-n, at+engine.GVA(n)
@@ -179,7 +179,7 @@ func mincore(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 
 func mlock(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	start := a[0] &^ (engine.PageSize - 1)
-	return 0, t.Proc.AS.Mapped(engine.GVA(start), a[1]+a[0]-start)
+	return 0, t.Proc.AS().Mapped(engine.GVA(start), a[1]+a[0]-start)
 }
 
 func membarrier(t *kernel.Thread, a Args) (uint64, linux.Errno) {

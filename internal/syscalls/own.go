@@ -24,7 +24,7 @@ func ownDescriptor(path, flags int, do Handler) func(*kernel.Thread, Args) Handl
 func ownExe(path int) func(*kernel.Thread, Args) Handler {
 	const exe = "/proc/self/exe"
 	return func(t *kernel.Thread, a Args) Handler {
-		if got, errno := t.Proc.AS.CopyInString(a.Addr(path), len(exe)+1); errno != 0 || got != exe {
+		if got, errno := t.Proc.AS().CopyInString(a.Addr(path), len(exe)+1); errno != 0 || got != exe {
 			return nil
 		}
 		return func(t *kernel.Thread, a Args) (uint64, linux.Errno) {

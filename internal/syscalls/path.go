@@ -10,7 +10,7 @@ import (
 
 // readPath copies in a path (getname in fs/namei.c).
 func readPath(t *kernel.Thread, at engine.GVA) (string, linux.Errno) {
-	return t.Proc.AS.CopyInString(at, unix.PathMax)
+	return t.Proc.AS().CopyInString(at, unix.PathMax)
 }
 
 // readAt reads the directory and the path of an *at call. The caller releases

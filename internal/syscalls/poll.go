@@ -94,7 +94,7 @@ func pollAt(t *kernel.Thread, at engine.GVA, count uint32, deadline int64) (uint
 	if uint64(count) > min(openLimit(t), maxPoll) {
 		return 0, linux.EINVAL
 	}
-	fds, errno := mm.ReadSlice[linux.PollFd](t.Proc.AS, at, int(count))
+	fds, errno := mm.ReadSlice[linux.PollFd](t.Proc.AS(), at, int(count))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -112,7 +112,7 @@ func pollAt(t *kernel.Thread, at engine.GVA, count uint32, deadline int64) (uint
 func writeRevents(t *kernel.Thread, at engine.GVA, fds []linux.PollFd) linux.Errno {
 	const size, revents = 8, 6
 	for i := range fds {
-		if errno := mm.Write(t.Proc.AS, at+engine.GVA(i*size+revents), fds[i].Revents); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), at+engine.GVA(i*size+revents), fds[i].Revents); errno != 0 {
 			return errno
 		}
 	}
@@ -195,7 +195,7 @@ func readLimit(t *kernel.Thread, at engine.GVA, form limitForm) (waitLimit, linu
 // readTimeval copies in the time-out of select(2): unlike elsewhere a second
 // or more of microseconds is taken.
 func readTimeval(t *kernel.Thread, at engine.GVA) (int64, linux.Errno) {
-	tv, errno := mm.Read[linux.Timeval](t.Proc.AS, at)
+	tv, errno := mm.Read[linux.Timeval](t.Proc.AS(), at)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -227,9 +227,9 @@ func (l waitLimit) finish(t *kernel.Thread, n uint64, errno linux.Errno, masked 
 	left := unix.NsecToTimespec(max(l.deadline-t.Kernel().Clock().Monotonic(), 0))
 	var werr linux.Errno
 	if l.form == timespecLimit {
-		werr = mm.Write(t.Proc.AS, l.at, left)
+		werr = mm.Write(t.Proc.AS(), l.at, left)
 	} else {
-		werr = mm.Write(t.Proc.AS, l.at, linux.ToTimeval(left))
+		werr = mm.Write(t.Proc.AS(), l.at, linux.ToTimeval(left))
 	}
 	if werr != 0 && interrupted {
 		errno = linux.EINTR

@@ -25,7 +25,7 @@ func TestPollReady(t *testing.T) {
 	if n := must(t, th, "poll", testArea, len(fds), -1); n != 2 {
 		t.Errorf("%d ready, want 2", n)
 	}
-	got, errno := mm.ReadSlice[linux.PollFd](th.Proc.AS, testArea, len(fds))
+	got, errno := mm.ReadSlice[linux.PollFd](th.Proc.AS(), testArea, len(fds))
 	if errno != 0 {
 		t.Fatal(errno)
 	}

@@ -12,10 +12,10 @@ import (
 func prctl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	switch a.Int(0) {
 	case unix.PR_SET_NAME:
-		name, errno := t.Proc.AS.CopyInString(a.Addr(1), linux.TASK_COMM_LEN)
+		name, errno := t.Proc.AS().CopyInString(a.Addr(1), linux.TASK_COMM_LEN)
 		if errno == linux.ENAMETOOLONG {
 			b := make([]byte, linux.TASK_COMM_LEN-1)
-			_, errno = t.Proc.AS.CopyIn(b, a.Addr(1))
+			_, errno = t.Proc.AS().CopyIn(b, a.Addr(1))
 			name = string(b)
 		}
 		if errno == 0 {
@@ -25,7 +25,7 @@ func prctl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	case unix.PR_GET_NAME:
 		var b [linux.TASK_COMM_LEN]byte
 		copy(b[:linux.TASK_COMM_LEN-1], t.Comm())
-		_, errno := t.Proc.AS.CopyOut(a.Addr(1), b[:])
+		_, errno := t.Proc.AS().CopyOut(a.Addr(1), b[:])
 		return 0, errno
 	case unix.PR_GET_DUMPABLE:
 		return uint64(t.Proc.Dumpable()), 0
@@ -36,7 +36,7 @@ func prctl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		t.Proc.SetDumpable(int(a[1]))
 		return 0, 0
 	case unix.PR_GET_PDEATHSIG:
-		return 0, mm.Write(t.Proc.AS, a.Addr(1), int32(0))
+		return 0, mm.Write(t.Proc.AS(), a.Addr(1), int32(0))
 	case unix.PR_GET_SECCOMP, unix.PR_GET_KEEPCAPS, unix.PR_GET_SECUREBITS, unix.PR_GET_THP_DISABLE:
 		return 0, 0
 	case unix.PR_SET_NO_NEW_PRIVS:

@@ -53,7 +53,7 @@ func readSets(t *kernel.Thread, at [3]engine.GVA, words int) (sets fdSets, errno
 		if a == 0 {
 			continue
 		}
-		if sets[i], errno = mm.ReadSlice[uint64](t.Proc.AS, a, words); errno != 0 {
+		if sets[i], errno = mm.ReadSlice[uint64](t.Proc.AS(), a, words); errno != 0 {
 			return sets, errno
 		}
 	}
@@ -118,7 +118,7 @@ func selectAt(t *kernel.Thread, count int32, at [3]engine.GVA, deadline int64) (
 		if a == 0 {
 			continue
 		}
-		if errno := mm.WriteSlice(t.Proc.AS, a, sets[i]); errno != 0 {
+		if errno := mm.WriteSlice(t.Proc.AS(), a, sets[i]); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -161,7 +161,7 @@ func pselect6(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	var mask linux.SigSetArg
 	errno := linux.Errno(0)
 	if a[5] != 0 {
-		if mask, errno = mm.Read[linux.SigSetArg](t.Proc.AS, a.Addr(5)); errno != 0 {
+		if mask, errno = mm.Read[linux.SigSetArg](t.Proc.AS(), a.Addr(5)); errno != 0 {
 			return 0, errno
 		}
 	}

@@ -32,7 +32,7 @@ func sigSetAt(t *kernel.Thread, at engine.GVA, size uint64) (linux.SigSet, linux
 	if size != linux.SigSetSize {
 		return 0, linux.EINVAL
 	}
-	return mm.Read[linux.SigSet](t.Proc.AS, at)
+	return mm.Read[linux.SigSet](t.Proc.AS(), at)
 }
 
 func rtSigaction(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -45,7 +45,7 @@ func rtSigaction(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		if linux.SigUnblockable.Has(s) {
 			return 0, linux.EINVAL
 		}
-		act, errno := mm.Read[linux.SigAction](t.Proc.AS, a.Addr(1))
+		act, errno := mm.Read[linux.SigAction](t.Proc.AS(), a.Addr(1))
 		if errno != 0 {
 			return 0, errno
 		}
@@ -54,7 +54,7 @@ func rtSigaction(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		t.Proc.SetAction(s, act)
 	}
 	if a[2] != 0 {
-		return 0, mm.Write(t.Proc.AS, a.Addr(2), old)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(2), old)
 	}
 	return 0, 0
 }
@@ -65,7 +65,7 @@ func rtSigprocmask(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	}
 	old := t.Blocked()
 	if a[1] != 0 {
-		set, errno := mm.Read[linux.SigSet](t.Proc.AS, a.Addr(1))
+		set, errno := mm.Read[linux.SigSet](t.Proc.AS(), a.Addr(1))
 		if errno != 0 {
 			return 0, errno
 		}
@@ -81,7 +81,7 @@ func rtSigprocmask(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		}
 	}
 	if a[2] != 0 {
-		return 0, mm.Write(t.Proc.AS, a.Addr(2), old)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(2), old)
 	}
 	return 0, 0
 }
@@ -91,7 +91,7 @@ func rtSigpending(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, linux.EINVAL
 	}
 	set := t.Pending() & t.Blocked()
-	_, errno := t.Proc.AS.CopyOut(a.Addr(0), linux.Bytes(&set)[:a[1]])
+	_, errno := t.Proc.AS().CopyOut(a.Addr(0), linux.Bytes(&set)[:a[1]])
 	return 0, errno
 }
 
@@ -141,7 +141,7 @@ func rtSigtimedwait(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, linux.EINTR
 	}
 	if a[1] != 0 {
-		if errno := mm.Write(t.Proc.AS, a.Addr(1), info); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), a.Addr(1), info); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -151,7 +151,7 @@ func rtSigtimedwait(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 func sigaltstack(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	old := linux.Stack{SP: t.AltStack.SP, Flags: t.AltStackFlags(), Size: t.AltStack.Size}
 	if a[0] != 0 {
-		s, errno := mm.Read[linux.Stack](t.Proc.AS, a.Addr(0))
+		s, errno := mm.Read[linux.Stack](t.Proc.AS(), a.Addr(0))
 		if errno != 0 {
 			return 0, errno
 		}
@@ -173,7 +173,7 @@ func sigaltstack(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		t.AltStack = s
 	}
 	if a[1] != 0 {
-		return 0, mm.Write(t.Proc.AS, a.Addr(1), old)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(1), old)
 	}
 	return 0, 0
 }
@@ -193,7 +193,7 @@ func kill(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 }
 
 // toProcess sends to a process by the rules of kill(2). The program knows only
-// the processes of its own kernel; its process group is what it started.
+// the processes of its own kernel.
 func toProcess(t *kernel.Thread, pid int32, info linux.SigInfo) linux.Errno {
 	var targets []*kernel.Process
 	switch {
@@ -203,9 +203,11 @@ func toProcess(t *kernel.Thread, pid int32, info linux.SigInfo) linux.Errno {
 		} else if th := t.Kernel().Thread(int(pid)); th != nil {
 			targets = append(targets, th.Proc)
 		}
-	case pid == 0 || -int(pid) == t.Proc.PID:
-		targets = t.Kernel().Processes()
-	case pid == -1:
+	case pid == 0:
+		targets = t.Kernel().GroupMembers(t.Proc.Group())
+	case pid < -1:
+		targets = t.Kernel().GroupMembers(-int(pid))
+	default:
 		for _, p := range t.Kernel().Processes() {
 			if p != t.Proc {
 				targets = append(targets, p)
@@ -255,7 +257,7 @@ func toThread(t *kernel.Thread, pid, tid, n int32) linux.Errno {
 // queuedInfo copies in the siginfo of sigqueue(3). A program cannot claim that
 // its signal came from the kernel or from kill(2), except to itself.
 func queuedInfo(t *kernel.Thread, at engine.GVA, n int32, self bool) (linux.SigInfo, linux.Errno) {
-	info, errno := mm.Read[linux.SigInfo](t.Proc.AS, at)
+	info, errno := mm.Read[linux.SigInfo](t.Proc.AS(), at)
 	if errno != 0 {
 		return info, errno
 	}

@@ -89,7 +89,7 @@ func givePair(t *kernel.Thread, files [2]*kernel.File, cloexec bool, at engine.G
 		}
 		fds[i] = fd
 	}
-	if errno := mm.Write(t.Proc.AS, at, fds); errno != 0 {
+	if errno := mm.Write(t.Proc.AS(), at, fds); errno != 0 {
 		t.Proc.Files.Close(fds[0])
 		t.Proc.Files.Close(fds[1])
 		return 0, errno

@@ -27,24 +27,24 @@ func readSockaddr(t *kernel.Thread, at engine.GVA, size int32) ([]byte, linux.Er
 		return nil, linux.EINVAL
 	}
 	addr := make([]byte, size)
-	_, errno := t.Proc.AS.CopyIn(addr, at)
+	_, errno := t.Proc.AS().CopyIn(addr, at)
 	return addr, errno
 }
 
 // writeSockaddr copies out an address as far as there is room, and its length
 // in any case (move_addr_to_user).
 func writeSockaddr(t *kernel.Thread, at, sizeAt engine.GVA, addr []byte) linux.Errno {
-	room, errno := mm.Read[int32](t.Proc.AS, sizeAt)
+	room, errno := mm.Read[int32](t.Proc.AS(), sizeAt)
 	if errno != 0 {
 		return errno
 	}
 	if room < 0 {
 		return linux.EINVAL
 	}
-	if _, errno := t.Proc.AS.CopyOut(at, addr[:min(len(addr), int(room))]); errno != 0 {
+	if _, errno := t.Proc.AS().CopyOut(at, addr[:min(len(addr), int(room))]); errno != 0 {
 		return errno
 	}
-	return mm.Write(t.Proc.AS, sizeAt, int32(len(addr)))
+	return mm.Write(t.Proc.AS(), sizeAt, int32(len(addr)))
 }
 
 // unixPath returns the path in an address of AF_UNIX; ok is false for abstract

@@ -58,7 +58,7 @@ func readPayload(t *kernel.Thread, m *linux.Msghdr) (p payload, errno linux.Errn
 	if m.IovLen > linux.UIO_MAXIOV {
 		return p, linux.EMSGSIZE
 	}
-	iov, errno := mm.ReadSlice[linux.Iovec](t.Proc.AS, engine.GVA(m.Iov), int(m.IovLen))
+	iov, errno := mm.ReadSlice[linux.Iovec](t.Proc.AS(), engine.GVA(m.Iov), int(m.IovLen))
 	if errno != 0 {
 		return p, errno
 	}
@@ -97,7 +97,7 @@ func (p *payload) gather(t *kernel.Thread) ([]byte, linux.Errno) {
 	out := make([]byte, p.size)
 	at := out
 	for _, r := range p.ranges {
-		if _, errno := t.Proc.AS.CopyIn(at[:r.Len], r.Addr); errno != 0 {
+		if _, errno := t.Proc.AS().CopyIn(at[:r.Len], r.Addr); errno != 0 {
 			return nil, errno
 		}
 		at = at[r.Len:]
@@ -107,7 +107,7 @@ func (p *payload) gather(t *kernel.Thread) ([]byte, linux.Errno) {
 
 // readMsghdr copies in and checks a struct user_msghdr (__copy_msghdr).
 func readMsghdr(t *kernel.Thread, at engine.GVA) (linux.Msghdr, payload, linux.Errno) {
-	m, errno := mm.Read[linux.Msghdr](t.Proc.AS, at)
+	m, errno := mm.Read[linux.Msghdr](t.Proc.AS(), at)
 	if errno != 0 {
 		return m, payload{}, errno
 	}

@@ -67,7 +67,7 @@ func recvmmsg(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	n, errno := receiveMany(t, f, a.Addr(1), min(a.Uint(2), linux.UIO_MAXIOV), int(a.Int(3)), deadline)
 	if errno == 0 && a[4] != 0 && n > 0 {
 		left := max(deadline-t.Kernel().Clock().Monotonic(), 0)
-		errno = mm.Write(t.Proc.AS, a.Addr(4), unix.NsecToTimespec(left))
+		errno = mm.Write(t.Proc.AS(), a.Addr(4), unix.NsecToTimespec(left))
 	}
 	return uint64(n), errno
 }
@@ -76,7 +76,7 @@ func receiveMany(t *kernel.Thread, f *kernel.File, at engine.GVA, count uint32, 
 	for i := range int(count) {
 		n, got, errno := receiveHeader(t, f, at, flags&^unix.MSG_WAITFORONE)
 		if errno == 0 {
-			errno = mm.Write(t.Proc.AS, at+mmsgLenAt, uint32(n))
+			errno = mm.Write(t.Proc.AS(), at+mmsgLenAt, uint32(n))
 		}
 		switch {
 		case errno != 0 && i > 0:
@@ -112,7 +112,7 @@ func receiveHeader(t *kernel.Thread, f *kernel.File, at engine.GVA, flags int) (
 	if !all {
 		m.flags |= unix.MSG_CTRUNC
 	}
-	if _, errno := t.Proc.AS.CopyOut(engine.GVA(h.Control), control); errno != 0 {
+	if _, errno := t.Proc.AS().CopyOut(engine.GVA(h.Control), control); errno != 0 {
 		for _, fd := range fds {
 			t.Proc.Files.Close(fd) // nobody would know them
 		}
@@ -124,10 +124,10 @@ func receiveHeader(t *kernel.Thread, f *kernel.File, at engine.GVA, flags int) (
 		}
 	}
 	got = m.flags&^unix.MSG_CMSG_CLOEXEC | flags&unix.MSG_CMSG_CLOEXEC
-	if errno := mm.Write(t.Proc.AS, at+msgFlagsAt, uint32(got)); errno != 0 {
+	if errno := mm.Write(t.Proc.AS(), at+msgFlagsAt, uint32(got)); errno != 0 {
 		return 0, 0, errno
 	}
-	return n, got, mm.Write(t.Proc.AS, at+msgControlLenAt, uint64(len(control)))
+	return n, got, mm.Write(t.Proc.AS(), at+msgControlLenAt, uint64(len(control)))
 }
 
 // receive receives one message; MSG_WAITALL on a stream goes on until all the
@@ -140,7 +140,7 @@ func receive(t *kernel.Thread, f *kernel.File, m *message, data payload, flags i
 		// Asked before looking: what came before the end is seen.
 		ended := peek && flags&unix.MSG_WAITALL != 0 && kernel.Ready(f.Host, unix.POLLRDHUP)
 		n, errno := w.retry(func() (int, linux.Errno) {
-			b, errno := t.Proc.AS.Buffers(data.ranges, mm.AccessWrite, recvChunk)
+			b, errno := t.Proc.AS().Buffers(data.ranges, mm.AccessWrite, recvChunk)
 			if errno != 0 {
 				return 0, errno
 			}

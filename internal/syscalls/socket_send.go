@@ -60,7 +60,7 @@ func sendmmsg(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
 		at := a.Addr(1) + engine.GVA(i)*mmsgSize
 		n, whole, errno := sendHeader(t, f, at, int(a.Int(3)))
 		if errno == 0 {
-			errno = mm.Write(t.Proc.AS, at+mmsgLenAt, uint32(n))
+			errno = mm.Write(t.Proc.AS(), at+mmsgLenAt, uint32(n))
 		}
 		switch {
 		case errno != 0 && i > 0:
@@ -91,7 +91,7 @@ func sendHeader(t *kernel.Thread, f *kernel.File, at engine.GVA, flags int) (n i
 		return 0, false, linux.ENOBUFS
 	}
 	control := make([]byte, m.ControlLen)
-	if _, errno := t.Proc.AS.CopyIn(control, engine.GVA(m.Control)); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(control, engine.GVA(m.Control)); errno != 0 {
 		return 0, false, errno
 	}
 	held, errno := controlToHost(t, control)
@@ -151,7 +151,7 @@ func sendAll(t *kernel.Thread, f *kernel.File, m message, data payload, flags in
 // datagram whose memory the host cannot take as it lies is copied.
 func (m *message) load(t *kernel.Thread, f *kernel.File, data *payload) linux.Errno {
 	if _, ok := f.Ops.(netlinkOps); !ok {
-		b, errno := t.Proc.AS.Buffers(data.ranges, mm.AccessRead, sendChunk)
+		b, errno := t.Proc.AS().Buffers(data.ranges, mm.AccessRead, sendChunk)
 		if errno != 0 {
 			return errno
 		}

@@ -40,7 +40,8 @@ func netThread(t testing.TB) *kernel.Thread {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &kernel.Process{Kernel: kernel.New(kernel.Config{}), PID: 4242, AS: as, Files: kernel.NewFileTable(), FS: fs}
+	p := &kernel.Process{Kernel: kernel.New(kernel.Config{}), PID: 4242, Files: kernel.NewFileTable(), FS: fs}
+	p.Become(&kernel.Loaded{AS: as, Exe: "/prog"})
 	p.SetLimit(unix.RLIMIT_NOFILE, linux.Rlimit{Cur: 64, Max: 64})
 	t.Cleanup(func() {
 		p.Files.CloseAll()
@@ -86,7 +87,7 @@ func must(t testing.TB, th *kernel.Thread, name string, arguments ...any) int64 
 // poke writes to the program's memory, peek reads from it.
 func poke(t testing.TB, th *kernel.Thread, at engine.GVA, data []byte) engine.GVA {
 	t.Helper()
-	if _, errno := th.Proc.AS.CopyOut(at, data); errno != 0 {
+	if _, errno := th.Proc.AS().CopyOut(at, data); errno != 0 {
 		t.Fatal(errno)
 	}
 	return at
@@ -95,7 +96,7 @@ func poke(t testing.TB, th *kernel.Thread, at engine.GVA, data []byte) engine.GV
 func peek(t testing.TB, th *kernel.Thread, at engine.GVA, n int) []byte {
 	t.Helper()
 	data := make([]byte, n)
-	if _, errno := th.Proc.AS.CopyIn(data, at); errno != 0 {
+	if _, errno := th.Proc.AS().CopyIn(data, at); errno != 0 {
 		t.Fatal(errno)
 	}
 	return data
@@ -105,7 +106,7 @@ func peek(t testing.TB, th *kernel.Thread, at engine.GVA, n int) []byte {
 func newPair(t testing.TB, th *kernel.Thread, kind int) (a, b int64) {
 	t.Helper()
 	must(t, th, "socketpair", unix.AF_UNIX, kind|unix.SOCK_NONBLOCK, 0, testArea)
-	fds, errno := mm.Read[[2]int32](th.Proc.AS, testArea)
+	fds, errno := mm.Read[[2]int32](th.Proc.AS(), testArea)
 	if errno != 0 {
 		t.Fatal(errno)
 	}

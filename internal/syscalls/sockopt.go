@@ -103,7 +103,7 @@ func setsockopt(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) 
 		return 0, errno
 	}
 	value := make([]byte, min(size, maxOption))
-	if _, errno := t.Proc.AS.CopyIn(value, a.Addr(3)); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(value, a.Addr(3)); errno != 0 {
 		return 0, errno
 	}
 	return 0, linux.FromHost(unix.SetsockoptString(f.Host, int(a.Int(1)), int(a.Int(2)), string(value)))
@@ -114,7 +114,7 @@ func getsockopt(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) 
 		return 0, errno
 	}
 	sizeAt := engine.GVA(a[4])
-	size, errno := mm.Read[int32](t.Proc.AS, sizeAt)
+	size, errno := mm.Read[int32](t.Proc.AS(), sizeAt)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -130,8 +130,8 @@ func getsockopt(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) 
 	if a.Int(1) == unix.SOL_SOCKET && a.Int(2) == unix.SO_PEERCRED {
 		pidFromHost(t, value)
 	}
-	if _, errno := t.Proc.AS.CopyOut(a.Addr(3), value); errno != 0 {
+	if _, errno := t.Proc.AS().CopyOut(a.Addr(3), value); errno != 0 {
 		return 0, errno
 	}
-	return 0, mm.Write(t.Proc.AS, sizeAt, int32(n))
+	return 0, mm.Write(t.Proc.AS(), sizeAt, int32(n))
 }

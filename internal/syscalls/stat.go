@@ -49,7 +49,7 @@ func giveStat(t *kernel.Thread, at engine.GVA, st linux.Stat, errno linux.Errno)
 	if errno != 0 {
 		return 0, errno
 	}
-	return 0, mm.Write(t.Proc.AS, at, st)
+	return 0, mm.Write(t.Proc.AS(), at, st)
 }
 
 func fstat(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {
@@ -66,7 +66,7 @@ func ofDescriptor(t *kernel.Thread, dirfd, flags int32, path engine.GVA) (bool, 
 	if path == 0 {
 		return true, 0
 	}
-	first, errno := mm.Read[uint8](t.Proc.AS, path)
+	first, errno := mm.Read[uint8](t.Proc.AS(), path)
 	return errno == 0 && first == 0, errno
 }
 
@@ -99,7 +99,7 @@ func statx(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		if errno != 0 {
 			return 0, errno
 		}
-		return 0, mm.Write(t.Proc.AS, a.Addr(4), sx)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(4), sx)
 	}
 	if own, errno := ofDescriptor(t, a.Int(0), flags, a.Addr(1)); own || errno != 0 {
 		if errno != 0 {
@@ -175,7 +175,7 @@ func readlinkOf(t *kernel.Thread, at kernel.At, empty int32, buf engine.GVA, siz
 		return 0, errno
 	}
 	b := []byte(target)[:min(len(target), int(size))]
-	_, errno = t.Proc.AS.CopyOut(buf, b)
+	_, errno = t.Proc.AS().CopyOut(buf, b)
 	return uint64(len(b)), errno
 }
 
@@ -184,7 +184,7 @@ func statfs(t *kernel.Thread, n *kernel.Node, a Args) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), st)
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), st)
 }
 
 func fstatfs(t *kernel.Thread, f *kernel.File, a Args) (uint64, linux.Errno) {

@@ -11,8 +11,8 @@ import (
 
 func init() {
 	register(
-		Call{Name: "clone", Group: GroupThread, State: Partial, Note: "threads; a new process is ENOSYS", Args: args("flags", "hex", "stack", "ptr", "parent_tid", "ptr", "child_tid", "ptr", "tls", "ptr"), Do: clone},
-		Call{Name: "clone3", Group: GroupThread, State: Partial, Note: "threads; a new process is ENOSYS", Args: args("args", "ptr", "size", "size"), Do: clone3},
+		Call{Name: "clone", Group: GroupThread, State: Partial, Note: "no namespaces and no pidfd; only threads share descriptors and directories", Args: args("flags", "hex", "stack", "ptr", "parent_tid", "ptr", "child_tid", "ptr", "tls", "ptr"), Do: clone, Own: processClone},
+		Call{Name: "clone3", Group: GroupThread, State: Partial, Note: "no namespaces and no pidfd; only threads share descriptors and directories", Args: args("args", "ptr", "size", "size"), Do: clone3, Own: processClone3},
 		Call{Name: "exit", Group: GroupBase, Args: args("status", "int"), Do: exit},
 		Call{Name: "exit_group", Group: GroupBase, Args: args("status", "int"), Do: exitGroup},
 		Call{Name: "set_tid_address", Group: GroupBase, Args: args("tid", "ptr"), Do: setTIDAddress},
@@ -30,34 +30,63 @@ func init() {
 const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
 
 func clone(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	return cloneThread(t, linux.CloneArgs{Flags: a[0] &^ 0xff, Stack: a[1], ParentTID: a[2], ChildTID: a[3], TLS: a[4]})
+	return cloneThread(t, linux.CloneArgs{Flags: a[0] &^ 0xff, ExitSignal: a[0] & 0xff, Stack: a[1], ParentTID: a[2], ChildTID: a[3], TLS: a[4]})
+}
+
+// processClone is Call.Own of clone: a process is another permission's affair.
+func processClone(_ *kernel.Thread, a Args) Handler {
+	if a[0]&unix.CLONE_THREAD != 0 {
+		return nil
+	}
+	return clone
 }
 
 // cloneArgsV0 is the size of the first version of struct clone_args.
 const cloneArgsV0 = 64
 
 func clone3(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	if a[1] < cloneArgsV0 {
-		return 0, linux.EINVAL
-	}
-	if a[1] > engine.PageSize {
-		return 0, linux.E2BIG
-	}
-	raw := make([]byte, max(int(a[1]), linux.Size[linux.CloneArgs]()))
-	if _, errno := t.Proc.AS.CopyIn(raw[:a[1]], a.Addr(0)); errno != 0 {
+	c, errno := readCloneArgs(t, a)
+	if errno != 0 {
 		return 0, errno
 	}
-	c, _ := linux.Decode[linux.CloneArgs](raw)
+	return cloneThread(t, c)
+}
+
+func processClone3(t *kernel.Thread, a Args) Handler {
+	c, errno := readCloneArgs(t, a)
+	if errno == 0 && c.Flags&unix.CLONE_THREAD != 0 {
+		return nil
+	}
+	return func(t *kernel.Thread, _ Args) (uint64, linux.Errno) {
+		if errno != 0 {
+			return 0, errno
+		}
+		return cloneThread(t, c)
+	}
+}
+
+func readCloneArgs(t *kernel.Thread, a Args) (c linux.CloneArgs, errno linux.Errno) {
+	if a[1] < cloneArgsV0 {
+		return c, linux.EINVAL
+	}
+	if a[1] > engine.PageSize {
+		return c, linux.E2BIG
+	}
+	raw := make([]byte, max(int(a[1]), linux.Size[linux.CloneArgs]()))
+	if _, errno := t.Proc.AS().CopyIn(raw[:a[1]], a.Addr(0)); errno != 0 {
+		return c, errno
+	}
+	c, _ = linux.Decode[linux.CloneArgs](raw)
 	for _, b := range raw[linux.Size[linux.CloneArgs]():] {
 		if b != 0 {
-			return 0, linux.E2BIG // fields of a newer Linux
+			return c, linux.E2BIG // fields of a newer Linux
 		}
 	}
 	if c.Stack == 0 != (c.StackSize == 0) || c.Flags&(unix.CLONE_DETACHED|0xff) != 0 {
-		return 0, linux.EINVAL
+		return c, linux.EINVAL
 	}
 	c.Stack += c.StackSize
-	return cloneThread(t, c)
+	return c, 0
 }
 
 func cloneThread(t *kernel.Thread, c linux.CloneArgs) (uint64, linux.Errno) {
@@ -65,7 +94,7 @@ func cloneThread(t *kernel.Thread, c linux.CloneArgs) (uint64, linux.Errno) {
 	case c.Flags&unix.CLONE_THREAD != 0 && c.Flags&unix.CLONE_SIGHAND == 0,
 		c.Flags&unix.CLONE_SIGHAND != 0 && c.Flags&unix.CLONE_VM == 0:
 		return 0, linux.EINVAL
-	case c.Flags&threadFlags != threadFlags:
+	case c.Flags&unix.CLONE_THREAD != 0 && c.Flags&threadFlags != threadFlags:
 		return 0, linux.ENOSYS
 	}
 	if c.Flags&unix.CLONE_SETTLS != 0 && c.TLS >= uint64(mm.UserEnd) {
@@ -80,6 +109,9 @@ func cloneThread(t *kernel.Thread, c linux.CloneArgs) (uint64, linux.Errno) {
 	}
 	if c.Flags&unix.CLONE_PARENT_SETTID != 0 {
 		req.ParentTID = engine.GVA(c.ParentTID)
+	}
+	if c.Flags&unix.CLONE_THREAD == 0 {
+		return cloneProcess(t, c, req)
 	}
 	tid, errno := t.CloneThread(req)
 	return uint64(tid), errno
@@ -115,10 +147,10 @@ func getRobustList(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 			return 0, linux.ESRCH
 		}
 	}
-	if errno := mm.Write(t.Proc.AS, a.Addr(2), uint64(linux.Size[linux.RobustListHead]())); errno != 0 {
+	if errno := mm.Write(t.Proc.AS(), a.Addr(2), uint64(linux.Size[linux.RobustListHead]())); errno != 0 {
 		return 0, errno
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), uint64(target.RobustList))
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), uint64(target.RobustList))
 }
 
 func archPrctl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -128,9 +160,9 @@ func archPrctl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	}
 	switch a.Int(0) {
 	case linux.ARCH_GET_FS:
-		return 0, mm.Write(t.Proc.AS, a.Addr(1), segs.FSBase)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(1), segs.FSBase)
 	case linux.ARCH_GET_GS:
-		return 0, mm.Write(t.Proc.AS, a.Addr(1), segs.GSBase)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(1), segs.GSBase)
 	case linux.ARCH_SET_FS:
 		segs.FSBase = a[1]
 	case linux.ARCH_SET_GS:
@@ -175,7 +207,7 @@ func schedGetaffinity(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, linux.EINVAL
 	}
 	n := min(len(words), int(min(a[1]/8, uint64(last+1))))
-	if errno := mm.WriteSlice(t.Proc.AS, a.Addr(2), words[:n]); errno != 0 {
+	if errno := mm.WriteSlice(t.Proc.AS(), a.Addr(2), words[:n]); errno != 0 {
 		return 0, errno
 	}
 	return uint64(n * 8), 0
@@ -199,7 +231,7 @@ func schedSetaffinity(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	}
 	var set unix.CPUSet
 	words := make([]uint64, min(a[1]/8, uint64(len(set))))
-	if _, errno := t.Proc.AS.CopyIn(linux.SliceBytes(words), a.Addr(2)); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(linux.SliceBytes(words), a.Addr(2)); errno != 0 {
 		return 0, errno
 	}
 	for i, w := range words {
@@ -221,12 +253,12 @@ func getcpu(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, linux.FromHost(err)
 	}
 	if a[0] != 0 {
-		if errno := mm.Write(t.Proc.AS, a.Addr(0), cpu); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), a.Addr(0), cpu); errno != 0 {
 			return 0, errno
 		}
 	}
 	if a[1] != 0 {
-		return 0, mm.Write(t.Proc.AS, a.Addr(1), node)
+		return 0, mm.Write(t.Proc.AS(), a.Addr(1), node)
 	}
 	return 0, 0
 }

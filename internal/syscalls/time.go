@@ -38,7 +38,7 @@ func refuse(*kernel.Thread, Args) (uint64, linux.Errno) { return 0, linux.EPERM 
 
 // readTimeout copies in a timespec and checks it; nanoseconds, saturated.
 func readTimeout(t *kernel.Thread, at engine.GVA) (int64, linux.Errno) {
-	ts, errno := mm.Read[linux.Timespec](t.Proc.AS, at)
+	ts, errno := mm.Read[linux.Timespec](t.Proc.AS(), at)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -93,7 +93,7 @@ func clockGettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if err != nil {
 		return 0, linux.FromHost(err)
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), unix.NsecToTimespec(ns))
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), unix.NsecToTimespec(ns))
 }
 
 func clockGetres(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -108,7 +108,7 @@ func clockGetres(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[1] == 0 {
 		return 0, 0
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), res)
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), res)
 }
 
 func nanosleep(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -128,7 +128,7 @@ func sleepUntil(t *kernel.Thread, deadline int64, remain engine.GVA) (uint64, li
 	}
 	if remain != 0 {
 		left := max(deadline-t.Kernel().Clock().Monotonic(), 0)
-		if errno := mm.Write(t.Proc.AS, remain, unix.NsecToTimespec(left)); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), remain, unix.NsecToTimespec(left)); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -171,12 +171,12 @@ func gettimeofday(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		if err != nil {
 			return 0, linux.FromHost(err)
 		}
-		if errno := mm.Write(t.Proc.AS, a.Addr(0), unix.NsecToTimeval(ns)); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), a.Addr(0), unix.NsecToTimeval(ns)); errno != 0 {
 			return 0, errno
 		}
 	}
 	if a[1] != 0 {
-		return 0, mm.Write(t.Proc.AS, a.Addr(1), linux.Timezone{})
+		return 0, mm.Write(t.Proc.AS(), a.Addr(1), linux.Timezone{})
 	}
 	return 0, 0
 }
@@ -188,7 +188,7 @@ func timeOfDay(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	}
 	s := ns / 1e9
 	if a[0] != 0 {
-		if errno := mm.Write(t.Proc.AS, a.Addr(0), s); errno != 0 {
+		if errno := mm.Write(t.Proc.AS(), a.Addr(0), s); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -196,19 +196,19 @@ func timeOfDay(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 }
 
 func times(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	var ru unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
-		return 0, linux.FromHost(err)
-	}
+	own, children := t.Usage()
 	// The ticks since some time in the past are the host's to choose.
 	var host unix.Tms
 	now, err := unix.Times(&host)
 	if err != nil {
 		return 0, linux.FromHost(err)
 	}
-	ticks := func(tv unix.Timeval) int64 { return tv.Nano() / (1e9 / linux.CLK_TCK) }
+	ticks := func(ns int64) int64 { return ns / (1e9 / linux.CLK_TCK) }
 	if a[0] != 0 {
-		if errno := mm.Write(t.Proc.AS, a.Addr(0), linux.Tms{Utime: ticks(ru.Utime), Stime: ticks(ru.Stime)}); errno != 0 {
+		errno := mm.Write(t.Proc.AS(), a.Addr(0), linux.Tms{
+			Utime: ticks(own.User), Stime: ticks(own.System), Cutime: ticks(children.User), Cstime: ticks(children.System),
+		})
+		if errno != 0 {
 			return 0, errno
 		}
 	}
@@ -218,17 +218,21 @@ func times(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 // getrusage answers with the VMM's use, which is the program's and what it
 // takes to run it.
 func getrusage(t *kernel.Thread, a Args) (uint64, linux.Errno) {
-	who := int(a.Int(0))
-	switch who {
-	case unix.RUSAGE_SELF, unix.RUSAGE_THREAD, unix.RUSAGE_CHILDREN:
-	default:
-		return 0, linux.EINVAL
-	}
 	var ru unix.Rusage
-	if who != unix.RUSAGE_CHILDREN {
+	switch who := int(a.Int(0)); who {
+	case unix.RUSAGE_SELF, unix.RUSAGE_THREAD:
 		if err := unix.Getrusage(who, &ru); err != nil {
 			return 0, linux.FromHost(err)
 		}
+		if who == unix.RUSAGE_SELF {
+			own, _ := t.Usage()
+			ru.Utime, ru.Stime = unix.NsecToTimeval(own.User), unix.NsecToTimeval(own.System)
+		}
+	case unix.RUSAGE_CHILDREN:
+		_, children := t.Usage()
+		ru.Utime, ru.Stime = unix.NsecToTimeval(children.User), unix.NsecToTimeval(children.System)
+	default:
+		return 0, linux.EINVAL
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), ru)
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), ru)
 }

@@ -66,7 +66,7 @@ func setitimer(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	var set linux.Itimerval // a null pointer disarms, to Linux's regret
 	var errno linux.Errno
 	if a[1] != 0 {
-		if set, errno = mm.Read[linux.Itimerval](t.Proc.AS, a.Addr(1)); errno != 0 {
+		if set, errno = mm.Read[linux.Itimerval](t.Proc.AS(), a.Addr(1)); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -79,14 +79,14 @@ func setitimer(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[2] == 0 {
 		return 0, 0
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(2), itimerval(value, interval))
+	return 0, mm.Write(t.Proc.AS(), a.Addr(2), itimerval(value, interval))
 }
 
 func getitimer(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if !validItimer(a.Int(0)) {
 		return 0, linux.EINVAL
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(1), itimerval(t.Proc.Getitimer(int(a.Int(0)))))
+	return 0, mm.Write(t.Proc.AS(), a.Addr(1), itimerval(t.Proc.Getitimer(int(a.Int(0)))))
 }
 
 // alarm returns what was left in seconds, rounded, but 0 only for no alarm
@@ -107,7 +107,7 @@ func timerCreate(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	}
 	var event *linux.Sigevent
 	if a[1] != 0 {
-		e, errno := mm.Read[linux.Sigevent](t.Proc.AS, a.Addr(1))
+		e, errno := mm.Read[linux.Sigevent](t.Proc.AS(), a.Addr(1))
 		if errno != 0 {
 			return 0, errno
 		}
@@ -117,7 +117,7 @@ func timerCreate(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if errno := mm.Write(t.Proc.AS, a.Addr(2), id); errno != 0 {
+	if errno := mm.Write(t.Proc.AS(), a.Addr(2), id); errno != 0 {
 		t.Proc.TimerDelete(id)
 		return 0, errno
 	}
@@ -128,7 +128,7 @@ func timerSettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if a[2] == 0 {
 		return 0, linux.EINVAL
 	}
-	set, errno := mm.Read[linux.Itimerspec](t.Proc.AS, a.Addr(2))
+	set, errno := mm.Read[linux.Itimerspec](t.Proc.AS(), a.Addr(2))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -141,7 +141,7 @@ func timerSettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if errno != 0 || a[3] == 0 {
 		return 0, errno
 	}
-	return 0, mm.Write(t.Proc.AS, a.Addr(3), itimerspec(value, interval))
+	return 0, mm.Write(t.Proc.AS(), a.Addr(3), itimerspec(value, interval))
 }
 
 func timerGettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
@@ -149,7 +149,7 @@ func timerGettime(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	return 0, mm.Write(t.Proc.AS, engine.GVA(a[1]), itimerspec(value, interval))
+	return 0, mm.Write(t.Proc.AS(), engine.GVA(a[1]), itimerspec(value, interval))
 }
 
 func timerGetoverrun(t *kernel.Thread, a Args) (uint64, linux.Errno) {

@@ -49,7 +49,7 @@ func readOffset(t *kernel.Thread, at engine.GVA) (o offsetArg, errno linux.Errno
 	if at == 0 {
 		return o, 0
 	}
-	v, errno := mm.Read[int64](t.Proc.AS, at)
+	v, errno := mm.Read[int64](t.Proc.AS(), at)
 	return offsetArg{at, &v}, errno
 }
 
@@ -57,7 +57,7 @@ func (o offsetArg) write(t *kernel.Thread) linux.Errno {
 	if o.ptr == nil {
 		return 0
 	}
-	return mm.Write(t.Proc.AS, o.at, *o.ptr)
+	return mm.Write(t.Proc.AS(), o.at, *o.ptr)
 }
 
 func sendfile(t *kernel.Thread, a Args) (uint64, linux.Errno) {

@@ -77,7 +77,7 @@ func init() {
 }
 
 func xattrName(t *kernel.Thread, at engine.GVA) (string, linux.Errno) {
-	name, errno := t.Proc.AS.CopyInString(at, maxXattrName+1)
+	name, errno := t.Proc.AS().CopyInString(at, maxXattrName+1)
 	if errno == linux.ENAMETOOLONG || errno == 0 && name == "" {
 		errno = linux.ERANGE
 	}
@@ -106,7 +106,7 @@ func giveXattr(t *kernel.Thread, at engine.GVA, b []byte, n int, err error) (uin
 	if err != nil {
 		return 0, linux.FromHost(err)
 	}
-	_, errno := t.Proc.AS.CopyOut(at, b[:min(n, len(b))])
+	_, errno := t.Proc.AS().CopyOut(at, b[:min(n, len(b))])
 	return uint64(n), errno
 }
 
@@ -123,7 +123,7 @@ func setxattr(t *kernel.Thread, host string, a Args) (uint64, linux.Errno) {
 		return 0, linux.E2BIG
 	}
 	value := make([]byte, a[3])
-	if _, errno := t.Proc.AS.CopyIn(value, a.Addr(2)); errno != 0 {
+	if _, errno := t.Proc.AS().CopyIn(value, a.Addr(2)); errno != 0 {
 		return 0, errno
 	}
 	return done(unix.Setxattr(host, name, value, int(flags)))

@@ -56,6 +56,8 @@ func (m *Machine) NewSpace(base engine.GVA) (*mm.AddressSpace, error) {
 	return mm.NewAddressSpace(m.mem, base)
 }
 
+func (m *Machine) FreeSpace(as *mm.AddressSpace) error { return as.Close() }
+
 func (m *Machine) NewCPU(engine.GPA) (engine.CPU, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -115,6 +117,12 @@ func (c *CPU) XSave() ([]byte, error) { return append([]byte(nil), c.xsave...), 
 func (c *CPU) SetXSave(b []byte) error {
 	clear(c.xsave)
 	copy(c.xsave, b)
+	return nil
+}
+
+func (c *CPU) Reset(engine.GPA) error {
+	c.regs, c.segs = engine.Regs{}, engine.Segs{}
+	clear(c.xsave)
 	return nil
 }
 

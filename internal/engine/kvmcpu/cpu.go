@@ -137,8 +137,13 @@ func nullSegment(base uint64) kvm.Segment {
 	return kvm.Segment{Base: base, Limit: 0xffffffff, Type: 3, DPL: 3, S: 1, DB: 1, G: 1, Unusable: 1}
 }
 
-// reset makes the vCPU one that has run nothing yet, in the address space
-// with the given root.
+// Reset implements engine.CPU. Whoever interrupted the CPU meanwhile is not
+// forgotten.
+func (c *CPU) Reset(root engine.GPA) error {
+	defer c.kicked.Store(true)
+	return c.reset(root)
+}
+
 func (c *CPU) reset(root engine.GPA) error {
 	s := &c.sregs
 	c.root, s.CR3, s.CR2 = root, uint64(root), 0

@@ -9,6 +9,7 @@ package kvmcpu
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -153,6 +154,14 @@ func (m *Machine) NewSpace(base engine.GVA) (*mm.AddressSpace, error) {
 	defer m.mu.Unlock()
 	m.spaces = append(m.spaces, as)
 	return as, as.MapShim(entryAddr, m.shim.entryPage, m.entryAtCPL3.Load())
+}
+
+// FreeSpace gives back an address space that no CPU uses any more.
+func (m *Machine) FreeSpace(as *mm.AddressSpace) error {
+	m.mu.Lock()
+	m.spaces = slices.DeleteFunc(m.spaces, func(s *mm.AddressSpace) bool { return s == as })
+	m.mu.Unlock()
+	return as.Close()
 }
 
 // mapEntry maps the system call entry for the program, or takes it back.

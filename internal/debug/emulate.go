@@ -19,7 +19,7 @@ import (
 
 // mayEmulate reports whether nobody wants to see the instruction happen.
 func (d *Debugger) mayEmulate(th *thread) bool {
-	return th.over == nil && len(d.armed) == 0 && th.t.Regs().RFLAGS&engine.FlagTF == 0
+	return th.over == nil && len(d.armed) == 0 && th.t.Regs().RFLAGS&(engine.FlagTF|engine.FlagAC) == 0
 }
 
 // emulateUnderBreakpoint does the instruction under an INT3.

@@ -2,6 +2,7 @@ package debug_test
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -139,6 +140,11 @@ func (c *client) word(at uint64) uint64 {
 func (c *client) register(num int) uint64 {
 	c.t.Helper()
 	return little(c.t, c.cmd("p%x", num))
+}
+
+// le64 is a register's value as packets have it.
+func le64(v uint64) string {
+	return hex.EncodeToString(binary.LittleEndian.AppendUint64(nil, v))
 }
 
 func little(t *testing.T, digits string) (v uint64) {

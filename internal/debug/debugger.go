@@ -103,7 +103,8 @@ type Debugger struct {
 	program     map[linux.Signal]bool // nil: all; signals that may reach the program on detach
 	catch       catchSet
 	files       fileServer
-	over        chan struct{} // closed when the client has seen the end
+	allocated   map[engine.GVA]uint64 // sizes of what the client has put into the program
+	over        chan struct{}         // closed when the client has seen the end
 	overOnce    sync.Once
 }
 
@@ -140,7 +141,7 @@ func New(k *kernel.Kernel, opt Options) *Debugger {
 		kernel: k, machine: m, caps: m.DebugCaps, layout: newRegisterLayout(m), launch: opt.Launch,
 		attached: opt.Hold, threads: make(map[*kernel.Thread]*thread), stops: make(chan rsp.Stop, 64),
 		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), attaching: opt.Hold, describe: opt.Describe,
-		multi: opt.Multi,
+		multi: opt.Multi, allocated: make(map[engine.GVA]uint64),
 	}
 	d.cond.L, d.arrived.L = &d.mu, &d.mu
 	d.files.d = d
@@ -158,7 +159,7 @@ func (d *Debugger) Target() *rsp.Target {
 	t := &rsp.Target{
 		Registers: d, Memory: d, RunControl: d, Threads: d, Breakpoints: d, NonStop: d,
 		Signals: d, SigInfo: d, Syscalls: d, Session: d, Process: d, Auxv: d, ExecFile: d, Libraries: d, Host: d,
-		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Files: &d.files, Events: d,
+		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Allocator: d, Files: &d.files, Events: d,
 	}
 	if d.launch != nil {
 		t.Launcher, t.Attacher = d, d
@@ -329,6 +330,7 @@ func (d *Debugger) Detach(p rsp.PID, stay bool) error {
 		th.action = rsp.Action{Kind: rsp.Continue, Signal: rsp.Signal(d.undecided(th))}
 		th.parked, th.held, th.handler, th.caught = false, false, nil, notCaught
 	}
+	d.freeAll()
 	d.attached = false
 	d.resetWishes()
 	d.actions, d.reason, d.nonStop = nil, nil, false

@@ -27,6 +27,7 @@ var (
 //	# like gdbserver         the transcript is the same with gdbserver
 //	# any thread             which of the threads it is depends on the day
 //	# not in a short run     others cover the same ground in the slow lab
+//	# interactive            commands are typed, see keyboard
 //
 // A line "# reconnect" ends one gdb and starts another on the same program.
 // CONNECT connects, EXTENDED by the extended protocol. The
@@ -41,7 +42,9 @@ type script struct {
 	likeGdbserver bool
 	anyThread     bool
 	long          bool
-	parts         []string // commands of one gdb each
+	interactive   bool
+	parts         []string // commands of one debugger each
+	debugger      string   // by the file's ending
 }
 
 func readScript(t *testing.T, file string) script {
@@ -50,7 +53,8 @@ func readScript(t *testing.T, file string) script {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := script{name: strings.TrimSuffix(filepath.Base(file), ".gdb")}
+	ending := filepath.Ext(file)
+	s := script{name: strings.TrimSuffix(filepath.Base(file), ending), debugger: ending[1:]}
 	for part := range strings.SplitSeq(string(text), "\n# reconnect\n") {
 		s.parts = append(s.parts, part)
 	}
@@ -69,6 +73,8 @@ func readScript(t *testing.T, file string) script {
 			s.likeGdbserver = true
 		case "# any thread":
 			s.anyThread = true
+		case "# interactive":
+			s.interactive = true
 		case "# not in a short run":
 			s.long = true
 		}
@@ -137,9 +143,13 @@ func (s script) run(t *testing.T, srv *server) string {
 	var out strings.Builder
 	for i, part := range s.parts {
 		if i > 0 {
-			out.WriteString("== another gdb\n")
+			out.WriteString("== another " + s.debugger + "\n")
 		}
-		out.WriteString(s.gdb(t, srv, part))
+		if s.debugger == "lldb" {
+			out.WriteString(s.lldb(t, srv, part))
+		} else {
+			out.WriteString(s.gdb(t, srv, part))
+		}
 	}
 	end := srv.wait(t)
 	out.WriteString("== program\n" + srv.stdout.String())
@@ -148,6 +158,10 @@ func (s script) run(t *testing.T, srv *server) string {
 	}
 	if t.Failed() {
 		t.Logf("torov said:\n%s", srv.stderr.String())
+	}
+	normalise := normalise
+	if s.debugger == "lldb" {
+		normalise = normaliseLLDB
 	}
 	text := strings.ReplaceAll(normalise(out.String()), filepath.Dir(programPath(t, s.program))+"/", "")
 	if s.anyThread {

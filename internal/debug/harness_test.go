@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -173,6 +174,7 @@ type server struct {
 	cmd            *exec.Cmd
 	address        string
 	stdout, stderr buffer
+	input          io.WriteCloser
 	torov          bool
 	dir            string        // scratch, and gdb's working directory
 	ended          chan struct{} // closed after cmd.Wait, which gave err
@@ -233,7 +235,8 @@ func startGdbserver(t *testing.T, s script) *server {
 func (srv *server) start(t *testing.T) {
 	t.Helper()
 	srv.cmd.Stdout, srv.cmd.Stderr = &srv.stdout, &srv.stderr
-	if _, err := srv.cmd.StdinPipe(); err != nil {
+	var err error
+	if srv.input, err = srv.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := srv.cmd.Start(); err != nil {

@@ -48,6 +48,7 @@ func (d *Debugger) use(k *kernel.Kernel) {
 	d.threads, d.order, d.current = make(map[*kernel.Thread]*thread), nil, nil
 	d.breakpoints, d.watches, d.armed = make(map[breakpointKey]*breakpoint), nil, nil
 	d.reason, d.actions, d.frozen, d.steppers = nil, nil, nil, 0
+	clear(d.allocated)
 	d.state = stopping
 	d.updateCurious()
 	k.SetTracer(d)

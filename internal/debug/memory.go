@@ -66,7 +66,7 @@ func (d *Debugger) Region(p rsp.PID, addr rsp.Addr) (rsp.MemoryRegion, error) {
 		return r, nil
 	}
 	if uint64(addr) >= uint64(mm.UserEnd) {
-		gap = rsp.MemoryRegion{Start: rsp.Addr(mm.UserEnd), Size: 1<<63 - uint64(mm.UserEnd)}
+		gap = rsp.MemoryRegion{Start: rsp.Addr(mm.UserEnd), Size: ^uint64(mm.UserEnd) + 1}
 	}
 	return gap, nil
 }

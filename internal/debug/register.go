@@ -250,6 +250,11 @@ func (d *Debugger) WriteRegisters(id rsp.ThreadID, values []rsp.RegisterValue) e
 			return err
 		}
 	}
+	if regs.RIP != th.t.Regs().RIP && orig == th.t.OrigRAX && th.t.Restarting() {
+		// Whoever moves the program counter means what is there, not two
+		// bytes before. GDB says so itself, LLDB does not.
+		orig = -1
+	}
 	*th.t.Regs(), th.t.OrigRAX = regs, orig
 	return nil
 }

@@ -1,6 +1,8 @@
 package debug
 
 import (
+	"fmt"
+
 	"torov/internal/linux"
 	"torov/rsp"
 )
@@ -13,8 +15,30 @@ func (d *Debugger) signalled(th *thread, info linux.SigInfo) bool {
 		th.armHandler()
 		return false
 	}
-	d.stop(th, rsp.Stop{Kind: rsp.StopSignal, Signal: rsp.Signal(s)}, info)
+	d.stop(th, rsp.Stop{Kind: rsp.StopSignal, Signal: rsp.Signal(s), Description: describeSignal(info)}, info)
 	return true
+}
+
+// faultWords says in words what a fault was; codes are those of sigaction(2).
+var faultWords = map[linux.Signal]map[int32]string{
+	linux.SIGSEGV: {linux.SEGV_MAPERR: "address not mapped", linux.SEGV_ACCERR: "access not permitted"},
+	linux.SIGBUS:  {linux.BUS_ADRALN: "unaligned address", linux.BUS_ADRERR: "no memory behind the mapping"},
+	linux.SIGFPE:  {linux.FPE_INTDIV: "integer divided by zero", linux.FPE_FLTDIV: "division by zero", linux.FPE_FLTINV: "invalid operation"},
+	linux.SIGILL:  {linux.ILL_ILLOPN: "illegal instruction", linux.ILL_ILLOPC: "illegal instruction", linux.ILL_PRVOPC: "privileged instruction"},
+}
+
+// describeSignal is what LLDB shows of a fault; of other signals it says
+// enough itself.
+func describeSignal(info linux.SigInfo) string {
+	s := info.Signal()
+	words := faultWords[s][info.Code]
+	switch {
+	case words == "":
+		return ""
+	case s == linux.SIGSEGV, s == linux.SIGBUS:
+		return fmt.Sprintf("signal %s: %s (fault address: %#x)", s, words, info.Addr())
+	}
+	return fmt.Sprintf("signal %s: %s", s, words)
 }
 
 // entry is where a thread was before it may have entered a signal handler.

@@ -234,7 +234,10 @@ func startGdbserver(t *testing.T, s script) *server {
 // start starts the server. Its stdin stays open, and empty.
 func (srv *server) start(t *testing.T) {
 	t.Helper()
-	srv.cmd.Stdout, srv.cmd.Stderr = &srv.stdout, &srv.stderr
+	srv.cmd.Stdout = &srv.stdout
+	if srv.cmd.Stderr == nil {
+		srv.cmd.Stderr = &srv.stderr
+	}
 	var err error
 	if srv.input, err = srv.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,9 @@ func (d *Debugger) WriteMemory(p rsp.PID, addr rsp.Addr, data []byte) error {
 	if _, errno := proc.AS().DebugWrite(engine.GVA(addr), data); errno != 0 {
 		return fmt.Errorf("write memory at %#x: %w", uint64(addr), hostErrno(errno))
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.accountFor()
 	return nil
 }
 

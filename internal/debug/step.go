@@ -170,7 +170,7 @@ func (d *Debugger) finishOver(th *thread) {
 	for _, a := range o.soft {
 		as.RestoreBreakpoint(a)
 	}
-	th.hits = append(th.hits, d.changed(th, o.touched)...)
+	d.hit(th, d.changed(th, o.touched))
 	for _, page := range o.guards {
 		as.SetGuard(page, d.guardOf(page))
 	}

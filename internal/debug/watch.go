@@ -52,6 +52,7 @@ func (d *Debugger) insertWatch(p *kernel.Process, key breakpointKey, b *rsp.Brea
 	d.updateCurious()
 	d.rearm()
 	d.guard(p, w)
+	d.accountFor()
 	return nil
 }
 
@@ -211,18 +212,40 @@ func (d *Debugger) beforeCall(th *thread) {
 
 // afterCall finds the watchpoints whose memory a system call has changed.
 func (d *Debugger) afterCall(th *thread) {
-	th.hits = append(th.hits, d.changed(th, th.before)...)
+	hits := d.changed(th, th.before)
 	th.before = nil
+	d.hit(th, hits)
+}
+
+// hit notes what a thread has touched.
+func (d *Debugger) hit(th *thread, hits []hit) {
+	if len(hits) == 0 {
+		return
+	}
+	th.hits = append(th.hits, hits...)
+	d.accountFor()
+}
+
+// accountFor: why watched memory has changed is known, and the threads that
+// are in system calls meanwhile have nothing to do with it.
+func (d *Debugger) accountFor() {
+	for _, other := range d.order {
+		if other.before != nil {
+			d.beforeCall(other)
+		}
+	}
 }
 
 // noteHits finds the watchpoints for which debug registers fired.
 func (d *Debugger) noteHits(th *thread, e kernel.Event) {
+	var hits []hit
 	for i, r := range d.armed {
 		// Kernels before 5.8 on AMD do not say which it was.
 		if r.Kind != engine.WatchExec && (e.DR6>>i&1 != 0 || e.DR6&0xf == 0) {
-			th.hits = append(th.hits, hit{r.key, r.key.addr})
+			hits = append(hits, hit{r.key, r.key.addr})
 		}
 	}
+	d.hit(th, hits)
 }
 
 // liveHit returns the stop for the first watchpoint that the thread has

@@ -112,6 +112,8 @@ var (
 	// Where a ^C finds the program.
 	delveHalt    = regexp.MustCompile(`(received SIGINT.*\n)(?:[^(].*\n)*`)
 	delveRuntime = regexp.MustCompile(`[^ ]*/src/runtime/([a-z_0-9]*\.(?:go|s):)[0-9]+`)
+	// On their way to what they will wait for.
+	delveWorker  = regexp.MustCompile(`(main\.worker \(ADDRESS\)) [[(].*`)
 	delveProcess = regexp.MustCompile(`(?i)\b((?:process|thread|pid) |(?:id|sum): )[0-9]{7,}`)
 	delveRoutine = regexp.MustCompile(`(?m)(Goroutine |goroutine\(|Switched from )(?:[0-9]{2,}|[02-9]|1( to))`)
 )
@@ -124,6 +126,7 @@ func normaliseDelve(s string) string {
 	if dir, err := filepath.Abs("testdata/programs"); err == nil {
 		s = strings.ReplaceAll(s, dir+"/", "")
 	}
+	s = delveWorker.ReplaceAllString(s, "$1")
 	s = delveRoutine.ReplaceAllString(s, "${1}N$2")
 	return delveProcess.ReplaceAllString(s, "${1}N")
 }

@@ -43,6 +43,11 @@ func (d *Debugger) stand(th *thread, e kernel.Event) linux.SigInfo {
 	acted, decided, late := false, false, false
 	for !th.t.Dying() {
 		if d.state == running && !th.held {
+			if d.frozen != nil && d.frozen != th {
+				// Its instruction first: it may have opened a page.
+				th.wake.Wait()
+				continue
+			}
 			if acted || late && !d.holds(th, e.Kind) {
 				break
 			}

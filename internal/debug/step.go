@@ -101,6 +101,7 @@ type stepOver struct {
 	soft    []engine.GVA // INT3s taken out
 	guards  []engine.GVA // pages opened
 	touched []touch      // watched memory that the instruction is to touch
+	at      uint64       // with touched: where the instruction is
 	froze   bool
 }
 
@@ -134,6 +135,9 @@ func (d *Debugger) instructionGoesOn(th *thread, e kernel.Event) bool {
 		// A signal came before the instruction, or because of it.
 		r := th.t.Regs()
 		th.passed = &place{r.RIP, r.RSP}
+		if r.RIP == th.over.at {
+			th.over.touched = nil // it is yet to be executed, if at all
+		}
 	}
 	d.finishOver(th)
 	return false

@@ -134,6 +134,7 @@ func (d *Debugger) hitGuard(th *thread, e kernel.Event) {
 		th.over.froze = true
 		d.freeze(th)
 	}
+	th.over.at = th.t.Regs().RIP
 	page := e.Addr.PageDown()
 	th.t.Proc.AS().SetGuard(page, mm.GuardNone)
 	th.over.guards = append(th.over.guards, page)
@@ -249,15 +250,18 @@ func (d *Debugger) noteHits(th *thread, e kernel.Event) {
 }
 
 // liveHit returns the stop for the first watchpoint that the thread has
-// touched and the client has not removed meanwhile, nil if there is none, and
-// forgets the others.
+// touched and the client has not removed meanwhile, nil if there is none.
 func (d *Debugger) liveHit(th *thread) *rsp.Stop {
-	hits := th.hits
-	th.hits = nil
-	for _, h := range hits {
+	for _, h := range th.hits {
 		if d.attached && d.breakpoints[h.key] != nil {
 			return &rsp.Stop{Kind: rsp.StopWatch, Watch: h.key.kind, Addr: h.addr}
 		}
 	}
 	return nil
+}
+
+// takeHit is liveHit, and forgets all that the thread has touched.
+func (d *Debugger) takeHit(th *thread) *rsp.Stop {
+	defer func() { th.hits = nil }()
+	return d.liveHit(th)
 }

@@ -39,15 +39,21 @@ var hello = []string{
 // connect connects only.
 func connect(t *testing.T, srv *server) *client {
 	t.Helper()
-	conn, err := net.Dial("unix", srv.address)
+	c, err := tryConnect(t, srv)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, srv.stderr.String())
 	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(timeout(t))); err != nil {
-		t.Fatal(err)
+	return c
+}
+
+// tryConnect connects to what may have ended.
+func tryConnect(t *testing.T, srv *server) (*client, error) {
+	conn, err := net.Dial("unix", srv.address)
+	if err != nil {
+		return nil, err
 	}
-	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}
+	t.Cleanup(func() { conn.Close() })
+	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}, conn.SetDeadline(time.Now().Add(timeout(t)))
 }
 
 // send sends one packet and does not wait for its answer.

@@ -201,7 +201,7 @@ func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
 
 // hitWatch stops the program if the thread has touched a watchpoint.
 func (d *Debugger) hitWatch(th *thread) bool {
-	hit := d.liveHit(th)
+	hit := d.takeHit(th)
 	if hit != nil {
 		d.stop(th, *hit, trapInfo(linux.TRAP_HWBKPT, th))
 	}

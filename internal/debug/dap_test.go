@@ -104,7 +104,7 @@ func TestDAP(t *testing.T) {
 	d.request("continue", object{"threadId": thread})
 	d.event("terminated")
 	d.request("disconnect", nil)
-	if end := srv.wait(t); end != "exit status 0" {
+	if end := srv.wait(t); end != "exit status 0" || !strings.Contains(srv.stdout.String(), "Tom purrs2 [x y]\nsum 7 f 9\n") {
 		t.Errorf("dlv: %s\n%s", end, srv.stdout.String())
 	}
 }

@@ -174,7 +174,7 @@ func (d *Debugger) finishOver(th *thread) {
 	for _, a := range o.soft {
 		as.RestoreBreakpoint(a)
 	}
-	d.hit(th, d.changed(th, o.touched))
+	d.record(th, d.changed(th, o.touched))
 	for _, page := range o.guards {
 		as.SetGuard(page, d.guardOf(page))
 	}

@@ -215,11 +215,11 @@ func (d *Debugger) beforeCall(th *thread) {
 func (d *Debugger) afterCall(th *thread) {
 	hits := d.changed(th, th.before)
 	th.before = nil
-	d.hit(th, hits)
+	d.record(th, hits)
 }
 
-// hit notes what a thread has touched.
-func (d *Debugger) hit(th *thread, hits []hit) {
+// record notes what a thread has touched.
+func (d *Debugger) record(th *thread, hits []hit) {
 	if len(hits) == 0 {
 		return
 	}
@@ -246,7 +246,7 @@ func (d *Debugger) noteHits(th *thread, e kernel.Event) {
 			hits = append(hits, hit{r.key, r.key.addr})
 		}
 	}
-	d.hit(th, hits)
+	d.record(th, hits)
 }
 
 // liveHit returns the stop for the first watchpoint that the thread has

@@ -56,9 +56,11 @@ func (d *Debugger) emulateGuarded(th *thread, e kernel.Event) bool {
 	if !known || !emulate(th.t.Proc.AS(), th.t.Regs(), &inst) {
 		return false
 	}
+	var hits []hit
 	for _, t := range d.touchedBy(accesses) {
-		th.hits = append(th.hits, t.hit)
+		hits = append(hits, t.hit)
 	}
+	d.record(th, hits)
 	return true
 }
 

@@ -20,7 +20,7 @@ func families() []packetTable {
 	return []packetTable{
 		sessionPackets, processPackets, runPackets, nonStopPackets, threadPackets, registerPackets,
 		memoryPackets, breakpointPackets, signalPackets, programPackets, filePackets, monitorPackets,
-		lldbPackets, lldbThreadPackets,
+		lldbPackets, lldbThreadPackets, tracePackets, tracepointPackets, traceFramePackets,
 	}
 }
 

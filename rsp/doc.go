@@ -4,8 +4,8 @@
 // may be a virtual machine, an emulator or a process.
 //
 // The package imports only the standard library (and its own sub-packages
-// agent, the bytecode of breakpoint conditions, and amd64, register tables),
-// and must not import anything else.
+// agent, the bytecode of breakpoint conditions, trace, the recorder of
+// tracepoints, and amd64, register tables), and must not import anything else.
 //
 // # Using it
 //
@@ -36,11 +36,11 @@
 // # Where things are
 //
 // Capabilities are declared in target.go (the list), run.go, stop.go, register.go,
-// memory.go, breakpoint.go, process.go, program.go and services.go. Packets are
-// parsed and answered in pkt_*.go, a file per family; each begins with a table
-// of names, and dispatch.go joins the tables. client.go holds what is announced
-// to whom. Framing is in frame.go (codec) and reader.go (input), the life of a
-// connection in server.go and session.go.
+// memory.go, breakpoint.go, tracepoint.go, process.go, program.go and
+// services.go. Packets are parsed and answered in pkt_*.go, a file per family;
+// each begins with a table of names, and dispatch.go joins the tables. client.go
+// holds what is announced to whom. Framing is in frame.go (codec) and reader.go
+// (input), the life of a connection in server.go and session.go.
 //
 // # Concurrency
 //

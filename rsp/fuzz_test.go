@@ -80,7 +80,7 @@ const deferred = "cCsSbRvk"
 
 // FuzzPacket sends one arbitrary packet, in the middle of a session.
 func FuzzPacket(f *testing.F) {
-	for _, p := range malformed {
+	for _, p := range append(malformed, malformedTrace...) {
 		f.Add([]byte(p))
 	}
 	for _, p := range gdbConversation(toy.Threads()) {

@@ -130,6 +130,43 @@ continue
 	inOrder(t, printed, "i=0 counter=0 hello from the toy\n", "i=5 counter=15 hello", "i=9 counter=45 hello")
 }
 
+func TestGDBTracepoints(t *testing.T) {
+	out, _ := gdb(t, toy.Counter(), `
+target remote 127.0.0.1:PORT
+tvariable $sum = 0
+trace *&work_store if $rdi > 2
+actions
+collect $rdi, *(long*)0x403000
+teval $sum = $sum + $rdi
+while-stepping 1
+collect $rip
+end
+end
+break *&work_end if $rdi == 9
+tstart
+continue
+tstatus
+tstop
+tfind start
+tdump
+tfind
+tdump
+tfind tracepoint 1
+p $rdi
+tfind pc &work_store
+p $trace_frame
+p *(long*)0x403008
+tfind none
+p $sum
+info tracepoints
+delete
+continue
+`)
+	inOrder(t, out, "Breakpoint 2, ", "Trace is running", "Collected 14 trace frames", "Found trace frame 0, tracepoint 1", "$rdi = 3", "*(long*)0x403000 = 3",
+		"Found trace frame 1, tracepoint 1", "$rip = (void (*)()) 0x40106e <work_end>", "Found trace frame 2, tracepoint 1", "$1 = 4",
+		"Found trace frame 4", "$2 = 4", "$3 = <unavailable>", "$4 = 42", "already hit 7 times", "exited with code 07")
+}
+
 func TestGDBSignals(t *testing.T) {
 	out, m := gdb(t, toy.Signals(), `
 target remote 127.0.0.1:PORT

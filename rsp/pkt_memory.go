@@ -25,6 +25,9 @@ func (s *session) fetch(addr Addr, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, errZeroLength
 	}
+	if data, live, err := s.frameMemory(addr, size); !live {
+		return data, err
+	}
 	pid, err := s.pid()
 	if err != nil {
 		return nil, err
@@ -109,6 +112,9 @@ func (s *session) store(a *args, addr Addr, data []byte) ([]byte, error) {
 	}
 	if len(data) == 0 {
 		return replyOK, nil
+	}
+	if err := s.notInFrame(); err != nil {
+		return nil, err
 	}
 	pid, err := s.pid()
 	if err != nil {

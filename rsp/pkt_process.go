@@ -24,6 +24,7 @@ var processPackets = packetTable{
 // detach removes the breakpoints of a process and lets it run alone.
 func (s *session) detach(pid PID, stay bool) error {
 	s.removeBreakpoints(pid)
+	s.leaveTrace()
 	if s.t.Process != nil {
 		return s.t.Process.Detach(pid, stay)
 	}

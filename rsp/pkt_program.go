@@ -26,13 +26,14 @@ type document struct {
 // documents maps the objects of qXfer that can be read to what makes them. The
 // annex is what the client wants of the object.
 var documents = map[string]func(s *session, annex string) ([]byte, error){
-	"features":       (*session).featuresDocument,
-	"threads":        (*session).threadsDocument,
-	"auxv":           (*session).auxvDocument,
-	"exec-file":      (*session).execFileDocument,
-	"libraries-svr4": (*session).librariesDocument,
-	"siginfo":        (*session).sigInfoDocument,
-	"osdata":         (*session).osDataDocument,
+	"features":        (*session).featuresDocument,
+	"threads":         (*session).threadsDocument,
+	"auxv":            (*session).auxvDocument,
+	"exec-file":       (*session).execFileDocument,
+	"libraries-svr4":  (*session).librariesDocument,
+	"siginfo":         (*session).sigInfoDocument,
+	"osdata":          (*session).osDataDocument,
+	"traceframe-info": (*session).traceFrameDocument,
 }
 
 // errNoDocument is the answer to an annex that does not exist.

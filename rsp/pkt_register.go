@@ -74,7 +74,7 @@ func (s *session) readRegisters(a *args) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	vals, err := s.read(t, s.regs)
+	vals, err := s.look(t, s.regs)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *session) writeRegisters(a *args) ([]byte, error) {
 	if len(data) > 0 {
 		return nil, errMalformed
 	}
-	return done(s.t.Registers.WriteRegisters(t, vals))
+	return done(s.setRegisters(t, vals))
 }
 
 func (s *session) readRegister(a *args) ([]byte, error) {
@@ -128,7 +128,7 @@ func (s *session) readRegister(a *args) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	vals, err := s.read(t, []*Register{r})
+	vals, err := s.look(t, []*Register{r})
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (s *session) writeRegister(a *args) ([]byte, error) {
 	if len(value) != r.Size() {
 		return nil, fmt.Errorf("register %s has %d bytes, not %d", r.Name, r.Size(), len(value))
 	}
-	return done(s.t.Registers.WriteRegisters(t, []RegisterValue{{Register: r, Value: value}}))
+	return done(s.setRegisters(t, []RegisterValue{{Register: r, Value: value}}))
 }
 
 func (s *session) register(num uint64) (*Register, error) {
@@ -193,7 +193,7 @@ func (s *session) saveRegisters(a *args) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	vals, err := s.read(t, s.regs)
+	vals, err := s.look(t, s.regs)
 	if err != nil {
 		return nil, err
 	}
@@ -222,5 +222,5 @@ func (s *session) restoreRegisters(a *args) ([]byte, error) {
 		return nil, errors.New("no such saved register state")
 	}
 	delete(s.saved, id)
-	return done(s.t.Registers.WriteRegisters(state.thread, state.values))
+	return done(s.setRegisters(state.thread, state.values))
 }

@@ -143,7 +143,7 @@ func (s *session) setPC(t ThreadID, pc Addr) error {
 		return errors.New("the target does not say which register is the program counter")
 	}
 	value := binary.LittleEndian.AppendUint64(nil, uint64(pc))[:r.Size()]
-	return s.t.Registers.WriteRegisters(t, []RegisterValue{{Register: r, Value: value}})
+	return s.setRegisters(t, []RegisterValue{{Register: r, Value: value}})
 }
 
 // resumeWith lets the debuggee go on, unless an event is left to be reported
@@ -151,6 +151,9 @@ func (s *session) setPC(t ThreadID, pc Addr) error {
 func (s *session) resumeWith(actions []Action) ([]byte, error) {
 	if s.nonStop {
 		return s.resumeNonStop(actions)
+	}
+	if err := s.notInFrame(); err != nil {
+		return nil, err
 	}
 	actions = s.withoutHalts(actions)
 	if len(actions) == 0 {

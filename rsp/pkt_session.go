@@ -11,7 +11,6 @@ var sessionPackets = packetTable{
 	"vMustReplyEmpty":         func(*session, *args) ([]byte, error) { return nil, errEmpty },
 	"QStartNoAckMode":         (*session).startNoAck,
 	"!":                       (*session).extend,
-	"qTStatus":                noTracepoints,
 	"QThreadSuffixSupported":  (*session).useThreadSuffix,
 	"QListThreadsInStopReply": (*session).listThreads,
 	"QEnableErrorStrings":     (*session).enableErrorStrings,
@@ -19,11 +18,6 @@ var sessionPackets = packetTable{
 	"QAllow":                  func(*session, *args) ([]byte, error) { return replyOK, nil },
 	"qSymbol":                 (*session).symbols,
 }
-
-// noTracepoints: the empty reply is how a stub says that it has none; any
-// other leads to more questions. Tracepoints (QTinit and its family) belong in
-// a file and a table of their own.
-func noTracepoints(*session, *args) ([]byte, error) { return nil, errEmpty }
 
 // supported: qSupported[:feature[;feature]...].
 func (s *session) supported(a *args) ([]byte, error) {
@@ -43,6 +37,11 @@ func (s *session) supported(a *args) ([]byte, error) {
 	for _, f := range features {
 		if f.when(s) {
 			reply.WriteString(";" + f.name)
+		}
+	}
+	if s.t.Tracepoints != nil {
+		for _, name := range traceFeatures {
+			reply.WriteString(";" + name + "+")
 		}
 	}
 	return []byte(reply.String()), nil

@@ -47,6 +47,7 @@ type session struct {
 	accepted    [numBreakpointKinds]bool
 
 	threadList []ThreadID // what is left of qfThreadInfo's answer
+	trace      traceState
 	xfer       document
 	files      fileTable
 	saved      map[int]savedRegisters
@@ -295,6 +296,7 @@ func (s *session) end() {
 	if c, ok := s.t.Session.(SessionCloser); ok {
 		defer c.Closed()
 	}
+	s.leaveTrace()
 	// Breakpoints can only be removed, and the program only held, while it is
 	// stopped.
 	if s.running || s.nonStop {

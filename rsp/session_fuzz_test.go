@@ -25,7 +25,7 @@ var rare = []string{
 	"QDisableRandomization:1\nQStartupWithShell:0\nQEnvironmentReset\nQEnvironmentUnset:41\nQEnvironmentHexEncoded:413d42\nQSetWorkingDir:2f\nvRun;",
 	"vAttach;" + pid, "vKill;" + pid, "qSymbol::", "QAllow:WriteReg:1", "qEcho:17", "qSearch:memory:403000;100;abc", "qCRC:403000,100",
 	"QSaveRegisterState;thread:" + pid + ";\nQRestoreRegisterState:1;thread:" + pid + ";", "_M1000,rwx\n_m10000000", "qShlibInfoAddr", "qGDBServerVersion", "qRegisterInfo3",
-	"qRcmd,6563686f2061", "qXfer:siginfo:write::0:aaaa", "vFile:pwrite:0,0,a", "vFile:unlink:2f", "vFile:readlink:2f", "vFile:stat:2f", "qThreadExtraInfo,1", "qThreadStopInfo1",
+	"qRcmd,6563686f2061", "qXfer:siginfo:write::0:aaaa", "vFile:pwrite:0,0,a", "vFile:unlink:2f", "vFile:readlink:2f", "vFile:stat:2f", "qThreadExtraInfo,1", "qTMinFTPILen", "qThreadStopInfo1",
 	"qGetTLSAddr:1,0,0", "T1", "qSupportsDetachAndStayStopped:\nD1", "qfThreadInfo\nqsThreadInfo", "Z1,401000,1;cmds:1,X3,220127", "Z3,403000,8\nZ4,403000,8",
 }
 

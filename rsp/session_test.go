@@ -10,8 +10,12 @@ import (
 	"torov/rsp/internal/toy"
 )
 
+// noTracepoints is a target without them.
+func noTracepoints(t *rsp.Target) { t.Tracepoints = nil }
+
 func TestUnknownPacketsGetTheEmptyReply(t *testing.T) {
-	s := startGDB(t, toy.Counter())
+	s := start(t, toy.Counter(), noTracepoints)
+	s.hello()
 	for _, p := range []string{
 		"vMustReplyEmpty", "qNonsense", "QNonsense:1", "vNonsense;1", "jNonsense:{}", "qTStatus", "QTinit", "e", "",
 		"qXfer:nonsense:read::0,10", "qXfer:features:write:a:0:b", "vFile:nonsense:1", "qSearch:disk:0;1;x", "bx", "~",

@@ -23,6 +23,7 @@ type Target struct {
 	SigInfo     SigInfo     // $_siginfo
 	NonStop     NonStop     // threads stop one by one
 	Reverse     Reverse     // execution backwards
+	Tracepoints Tracepoints // data recorded without a stop
 
 	// Sessions and processes.
 	Session  Session  // connection and disconnection
@@ -45,10 +46,6 @@ type Target struct {
 	MemoryRegions MemoryRegions // LLDB: what is mapped where
 	Allocator     Allocator     // LLDB: memory for expression evaluation
 }
-
-// Tracepoints (QTinit and its family) will be one more field here, with its
-// packets in a file of their own; qTStatus gets the empty reply until then,
-// which is how a stub says "no tracepoints".
 
 // validate reports what a usable Target lacks.
 func (t *Target) validate() error {

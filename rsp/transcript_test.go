@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"torov/rsp"
 	"torov/rsp/internal/toy"
 )
 
@@ -19,7 +20,7 @@ var update = flag.Bool("update", false, "write the replies of testdata/*.txt ane
 
 // transcriptPrograms says which program each transcript was made with.
 var transcriptPrograms = map[string]func() *toy.Image{
-	"gdb13.txt": toy.Counter, "lldb14.txt": toy.Counter, "delve.txt": toy.Counter, "gdb13-signals.txt": toy.Signals,
+	"gdb13.txt": toy.Counter, "lldb14.txt": toy.Counter, "delve.txt": toy.Counter, "gdb13-signals.txt": toy.Signals, "gdb13-trace.txt": toy.Counter,
 }
 
 // TestTranscripts replays what real debuggers have sent and compares the
@@ -36,7 +37,11 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := replay(t, transcriptPrograms[filepath.Base(file)](), want)
+			target := noTracepoints
+			if strings.Contains(file, "trace") {
+				target = func(*rsp.Target) {}
+			}
+			got := replay(t, transcriptPrograms[filepath.Base(file)](), target, want)
 			if *update {
 				if err := os.WriteFile(file, got, 0o644); err != nil {
 					t.Fatal(err)
@@ -64,8 +69,8 @@ func compare(t *testing.T, got, want string) {
 
 // replay sends the packets of a transcript and returns it with the replies of
 // this server.
-func replay(t *testing.T, image *toy.Image, transcript []byte) []byte {
-	s := start(t, image)
+func replay(t *testing.T, image *toy.Image, target func(*rsp.Target), transcript []byte) []byte {
+	s := start(t, image, target)
 	var out bytes.Buffer
 	lines := bufio.NewScanner(bytes.NewReader(transcript))
 	lines.Buffer(nil, 1<<20)

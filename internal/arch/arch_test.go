@@ -19,10 +19,11 @@ const root = "../.."
 // not here fails the test: it needs a place in the picture first.
 var may = map[string][]string{
 	"kvm":                     nil,
-	"rsp":                     {"rsp/agent"},
+	"rsp":                     {"rsp/agent", "rsp/trace"},
 	"rsp/agent":               nil,
+	"rsp/trace":               {"rsp/agent"},
 	"rsp/amd64":               {"rsp"},
-	"rsp/internal/toy":        {"rsp", "rsp/agent", "rsp/amd64"},
+	"rsp/internal/toy":        {"rsp", "rsp/agent", "rsp/amd64", "rsp/trace"},
 	"rsp/example":             {"rsp", "rsp/amd64"},
 	"rsp/internal/toy/toygdb": {"rsp", "rsp/internal/toy"},
 	"internal/arch":           nil,
@@ -35,7 +36,7 @@ var may = map[string][]string{
 	"internal/engine/fake":    {"internal/engine", "internal/mm"},
 	"internal/kernel":         {"internal/engine", "internal/mm", "internal/loader", "internal/linux"},
 	"internal/syscalls":       {"internal/engine", "internal/mm", "internal/kernel", "internal/linux"},
-	"internal/debug":          {"internal/engine", "internal/mm", "internal/kernel", "internal/linux", "rsp", "rsp/agent", "rsp/amd64"},
+	"internal/debug":          {"internal/engine", "internal/mm", "internal/kernel", "internal/linux", "rsp", "rsp/agent", "rsp/amd64", "rsp/trace"},
 	"cmd/torov":               {"*"},
 	"test":                    nil,
 	"test/bench":              {"kvm", "internal/engine", "internal/engine/kvmcpu", "internal/mm"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"torov/internal/engine"
+	"torov/internal/kernel"
 	"torov/internal/linux"
 	"torov/rsp"
 	"torov/rsp/agent"
@@ -51,10 +52,18 @@ func (d *Debugger) InsertBreakpoint(b *rsp.Breakpoint) error {
 		d.rearm()
 		return nil
 	}
-	if errno := p.AS().InsertBreakpoint(engine.GVA(b.Addr)); errno != 0 {
-		return fmt.Errorf("no memory is mapped at %#x", uint64(b.Addr))
+	if err := d.insertSoft(p, b.Addr); err != nil {
+		return err
 	}
 	d.breakpoints[key] = bp
+	return nil
+}
+
+// insertSoft puts an INT3 into memory.
+func (d *Debugger) insertSoft(p *kernel.Process, a rsp.Addr) error {
+	if errno := p.AS().InsertBreakpoint(engine.GVA(a)); errno != 0 {
+		return fmt.Errorf("no memory is mapped at %#x", uint64(a))
+	}
 	return nil
 }
 
@@ -84,7 +93,8 @@ func (d *Debugger) softAt(a rsp.Addr) bool {
 			return true
 		}
 	}
-	return false
+	_, traced := d.tracing.traps[a]
+	return traced
 }
 
 // place is where a thread stands.
@@ -96,6 +106,7 @@ func (d *Debugger) hitBreakpoint(th *thread) bool {
 	pc := rsp.Addr(r.RIP)
 	passed := th.passed
 	th.passed = nil
+	d.traceHit(th)
 	kind, stops := rsp.StopBreakpoint, false
 	if passed == nil || *passed != (place{r.RIP, r.RSP}) {
 		kind, stops = d.decide(th, pc, true)
@@ -152,8 +163,8 @@ func (m threadMachine) Register(num int) (uint64, error) {
 
 // ReadMemory implements agent.Machine.
 func (m threadMachine) ReadMemory(addr uint64, buf []byte) error {
-	if _, errno := m.th.t.Proc.AS().DebugRead(buf, engine.GVA(addr)); errno != 0 {
-		return errno
+	if n, errno := m.th.t.Proc.AS().DebugRead(buf, engine.GVA(addr)); errno != 0 {
+		return fmt.Errorf("no memory at %#x", addr+uint64(n))
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ import (
 	"torov/internal/kernel"
 	"torov/internal/linux"
 	"torov/rsp"
+	"torov/rsp/trace"
 )
 
 // idBase is added to the program's process and thread numbers for clients.
@@ -103,6 +104,7 @@ type Debugger struct {
 	program     map[linux.Signal]bool // nil: all; signals that may reach the program on detach
 	catch       catchSet
 	files       fileServer
+	tracing     tracing
 	allocated   map[engine.GVA]uint64 // sizes of what the client has put into the program
 	over        chan struct{}         // closed when the client has seen the end
 	overOnce    sync.Once
@@ -130,7 +132,10 @@ type thread struct {
 	before   []touch      // what is watched, before a system call
 	hits     []hit        // watchpoints that the last instruction touched
 	call     *tracedCall
-	caught   int // the system call whose entry the client was told of
+	tracedAt tracedAt
+	// steppings: instructions are stepped for tracepoints that were hit.
+	steppings []trace.Stepping
+	caught    int // the system call whose entry the client was told of
 }
 
 // New returns a debugger for a kernel; install it with Kernel.SetTracer before
@@ -145,6 +150,7 @@ func New(k *kernel.Kernel, opt Options) *Debugger {
 	}
 	d.cond.L, d.arrived.L = &d.mu, &d.mu
 	d.files.d = d
+	d.tracing = newTracing(d)
 	switch {
 	case opt.Hold:
 		d.state = stopping
@@ -159,7 +165,7 @@ func (d *Debugger) Target() *rsp.Target {
 	t := &rsp.Target{
 		Registers: d, Memory: d, RunControl: d, Threads: d, Breakpoints: d, NonStop: d,
 		Signals: d, SigInfo: d, Syscalls: d, Session: d, Process: d, Auxv: d, ExecFile: d, Libraries: d, Host: d,
-		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Allocator: d, Files: &d.files, Events: d,
+		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Allocator: d, Files: &d.files, Events: d, Tracepoints: d,
 	}
 	if d.launch != nil {
 		t.Launcher, t.Attacher = d, d

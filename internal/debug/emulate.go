@@ -19,7 +19,7 @@ import (
 
 // mayEmulate reports whether nobody wants to see the instruction happen.
 func (d *Debugger) mayEmulate(th *thread) bool {
-	return th.over == nil && len(d.armed) == 0 && th.t.Regs().RFLAGS&(engine.FlagTF|engine.FlagAC) == 0
+	return th.over == nil && len(d.armed) == 0 && len(th.steppings) == 0 && d.tracing.stale == 0 && th.t.Regs().RFLAGS&(engine.FlagTF|engine.FlagAC) == 0
 }
 
 // emulateUnderBreakpoint does the instruction under an INT3.
@@ -38,8 +38,27 @@ func (d *Debugger) emulateUnwatched(th *thread) bool {
 	if !d.mayEmulate(th) || len(d.watches) > 0 {
 		return false
 	}
-	inst, ok := decode(th)
-	return ok && emulate(th.t.Proc.AS(), th.t.Regs(), &inst)
+	done := skipEndbr(th)
+	if !done {
+		inst, ok := decode(th)
+		done = ok && emulate(th.t.Proc.AS(), th.t.Regs(), &inst)
+	}
+	if done {
+		th.tracedAt.valid = false
+	}
+	return done
+}
+
+// endbr64 begins functions and does nothing here. The decoder does not know it.
+const endbr64 = "\xf3\x0f\x1e\xfa"
+
+func skipEndbr(th *thread) bool {
+	var code [len(endbr64)]byte
+	if _, errno := th.t.Proc.AS().DebugRead(code[:], engine.GVA(th.t.Regs().RIP)); errno != 0 || string(code[:]) != endbr64 {
+		return false
+	}
+	th.t.Regs().RIP += uint64(len(endbr64))
+	return true
 }
 
 // emulateGuarded does an instruction that is to touch a guarded page, and notes

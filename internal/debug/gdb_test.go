@@ -29,8 +29,9 @@ var (
 //	# not in a short run     others cover the same ground in the slow lab
 //	# interactive            commands are typed, see keyboard
 //
-// A line "# reconnect" ends one gdb and starts another on the same program.
-// CONNECT connects, EXTENDED by the extended protocol. The
+// A line "# reconnect" ends one gdb and starts another on the same program, after
+// the program has printed TEXT if "# after: TEXT" follows. CONNECT connects,
+// EXTENDED by the extended protocol. The
 // transcript NAME.out holds each command after a "+", what gdb said, the
 // program's output and its end.
 type script struct {
@@ -145,6 +146,10 @@ func (s script) run(t *testing.T, srv *server) string {
 		if i > 0 {
 			out.WriteString("== another " + s.debugger + "\n")
 		}
+		if text, ok := strings.CutPrefix(part, "# after: "); ok {
+			text, _, _ = strings.Cut(text, "\n")
+			srv.waitFor(t, text+"\n")
+		}
 		if s.debugger == "lldb" {
 			out.WriteString(s.lldb(t, srv, part))
 		} else {
@@ -222,9 +227,16 @@ var (
 	goStart      = regexp.MustCompile(`_rt0_amd64_linux \(\) at [^\n]*\n[^\n]*\n`)
 	starred      = regexp.MustCompile(`(?m) \(\*\)| {4}(?:target:)|^\(\*\).*\n`)
 	whichThread  = regexp.MustCompile(`(?m)^\[Switching to Thread .*\n|(Thread) [0-9]+ (")`)
+	// gdb may or may not notice before it ends itself.
+	closedByExit = regexp.MustCompile(`(\+monitor exit\n)Remote connection closed\n`)
 	procPath     = regexp.MustCompile(`/proc/[0-9]+/`)
 	tracedThread = regexp.MustCompile(`(?m)^torov: \[[0-9]+\]`)
-	frameNumber  = regexp.MustCompile(`(?m)^#[0-9]+ +`)
+	// When a trace ran, and how much it recorded: registers differ in size.
+	traceTime   = regexp.MustCompile(`(Trace started at|stopped) [0-9.]+ secs`)
+	traceSize   = regexp.MustCompile(`(Trace buffer has|trace buffer usage) [0-9]+ bytes`)
+	traceStamp  = regexp.MustCompile(`(\$trace_timestamp 0 +)[0-9]+`)
+	traceFree   = regexp.MustCompile(`free \([0-9]+% full\)`)
+	frameNumber = regexp.MustCompile(`(?m)^#[0-9]+ +`)
 )
 
 // normalise takes out of a transcript what says nothing.
@@ -241,6 +253,11 @@ func normalise(s string) string {
 		s = strings.ReplaceAll(s, dir+"/", "")
 	}
 	s = tracedThread.ReplaceAllString(s, "torov: [TID]")
+	s = traceStamp.ReplaceAllString(s, "${1}MICROSECONDS")
+	s = traceTime.ReplaceAllString(s, "$1 TIME")
+	s = traceSize.ReplaceAllString(s, "$1 SIZE bytes")
+	s = traceFree.ReplaceAllString(s, "free")
+	s = closedByExit.ReplaceAllString(s, "$1")
 	s = procPath.ReplaceAllString(s, "/proc/PID/")
 	s = frameNumber.ReplaceAllString(s, "#  ")
 	first := 0

@@ -49,6 +49,7 @@ func (d *Debugger) use(k *kernel.Kernel) {
 	d.breakpoints, d.watches, d.armed = make(map[breakpointKey]*breakpoint), nil, nil
 	d.reason, d.actions, d.frozen, d.steppers = nil, nil, nil, 0
 	clear(d.allocated)
+	d.traceEnded()
 	d.state = stopping
 	d.updateCurious()
 	k.SetTracer(d)

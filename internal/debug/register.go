@@ -13,6 +13,7 @@ import (
 // extended ones lie.
 type registerLayout struct {
 	description *rsp.Description
+	registers   []*rsp.Register // in the order of g
 	xsave       amd64.Layout
 }
 
@@ -25,8 +26,9 @@ const (
 )
 
 func newRegisterLayout(m engine.Machine) registerLayout {
+	description := amd64.Describe(m.XFeatures())
 	return registerLayout{
-		description: amd64.Describe(m.XFeatures()),
+		description: description, registers: description.Registers(),
 		xsave: amd64.Layout{
 			Opmask: m.XSaveOffset(componentOpmask), ZMMHi256: m.XSaveOffset(componentZMMHi),
 			Hi16ZMM: m.XSaveOffset(componentHiZMM), PKRU: m.XSaveOffset(componentPKRU),
@@ -167,7 +169,7 @@ func (l *registerLayout) get(s *snapshot, num int, dst []byte) (ok bool, err err
 
 // read is get for agent expressions: it returns the register's size.
 func (l *registerLayout) read(th *thread, num int, dst []byte) (int, bool) {
-	for _, r := range l.description.Registers() {
+	for _, r := range l.registers {
 		if r.Num == num && r.Size() <= len(dst) {
 			ok, err := l.get(&snapshot{th: th}, num, dst[:r.Size()])
 			return r.Size(), ok && err == nil

@@ -112,15 +112,20 @@ func (d *Debugger) instructionGoesOn(th *thread, e kernel.Event) bool {
 	switch e.Kind {
 	case kernel.EventStep:
 		d.fixFlags(th)
+		d.traceStep(th)
 	case kernel.EventDebugRegister:
 		if th.stepping {
 			d.fixFlags(th)
+			d.traceStep(th)
 		}
 		d.noteHits(th, e)
 	case kernel.EventSyscallEntry:
 		d.beforeCall(th)
 	case kernel.EventSyscallReturn:
 		d.afterCall(th)
+		if th.stepping && !th.t.Restarting() {
+			d.traceStep(th)
+		}
 	}
 	if th.over == nil {
 		return false
@@ -179,6 +184,7 @@ func (d *Debugger) finishOver(th *thread) {
 		as.SetGuard(page, d.guardOf(page))
 	}
 	if o.froze {
+		d.dropTraps()
 		d.thaw()
 	}
 }

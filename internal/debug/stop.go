@@ -62,6 +62,7 @@ func (d *Debugger) settle() {
 		d.reason = &rsp.Stop{Kind: rsp.StopInterrupt, Signal: rsp.Signal(linux.SIGINT), Thread: d.interruptible().id}
 	}
 	d.state, d.last, d.reason = stopped, *d.reason, nil
+	d.dropTraps()
 	if !d.attaching {
 		d.stops <- d.last
 	}
@@ -80,7 +81,9 @@ func (d *Debugger) interruptible() *thread {
 }
 
 // active reports whether threads must be run with breakpoints.
-func (d *Debugger) active() bool { return d.attached || len(d.breakpoints) > 0 }
+func (d *Debugger) active() bool {
+	return d.attached || len(d.breakpoints) > 0 || len(d.tracing.traps) > 0
+}
 
 // prepare sets the engine up for how the thread goes on.
 func (d *Debugger) prepare(th *thread) {
@@ -91,7 +94,7 @@ func (d *Debugger) prepare(th *thread) {
 	if d.active() || th.over != nil {
 		dbg.Breakpoints = true
 		dbg.Registers = d.debugRegisters()
-		dbg.Step = th.over != nil || th.action.Kind == rsp.Step || th.action.Kind == rsp.StepRange
+		dbg.Step = th.over != nil || th.action.Kind == rsp.Step || th.action.Kind == rsp.StepRange || len(th.steppings) > 0
 		if th.over == nil && d.standsOnRegister(th) {
 			th.over = &stepOver{}
 			dbg.Step = true
@@ -133,6 +136,7 @@ func (d *Debugger) ProcessExit(p *kernel.Process, status kernel.ExitStatus) {
 		s.Kind, s.Signal = rsp.StopKilled, rsp.Signal(status.Signal)
 	}
 	d.state, d.last, d.reason = exited, s, nil
+	d.traceEnded()
 	d.cond.Broadcast()
 	if d.attached && !d.attaching {
 		d.stops <- s

@@ -29,9 +29,10 @@ type Variables interface {
 	SetVariable(num int, value int64)
 }
 
-// Collector receives what trace opcodes record.
+// Collector receives what trace opcodes record. Sizes and numbers are the
+// expression's and may be anything; an error ends the evaluation.
 type Collector interface {
-	CollectMemory(addr uint64, size int) error
+	CollectMemory(addr, size uint64) error
 	CollectVariable(num int) error
 }
 

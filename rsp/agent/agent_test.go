@@ -40,8 +40,8 @@ type collected struct {
 	variables []int
 }
 
-func (c *collected) CollectMemory(addr uint64, size int) error {
-	c.memory = append(c.memory, [2]uint64{addr, uint64(size)})
+func (c *collected) CollectMemory(addr, size uint64) error {
+	c.memory = append(c.memory, [2]uint64{addr, size})
 	return nil
 }
 

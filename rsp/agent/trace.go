@@ -29,11 +29,13 @@ func traceString(s *state) error {
 		return err
 	}
 	s.sp -= 2
-	str, err := s.readString(uint64(v[0]), int(min(uint64(v[1]), maxString)))
-	if err != nil {
-		return err
+	limit := int(min(uint64(v[1]), maxString))
+	str, err := s.readString(uint64(v[0]), limit)
+	if err == nil {
+		return s.collect(v[0], int64(min(len(str)+1, limit)))
 	}
-	return s.collect(v[0], int64(min(len(str)+1, int(min(uint64(v[1]), maxString)))))
+	// A string that runs into nothing: as much of it as there is.
+	return s.collect(v[0], int64(len(str)))
 }
 
 func traceVariable(s *state, num int) error {
@@ -49,14 +51,11 @@ func (s *state) collect(addr, size int64) error {
 	if s.env.Collector == nil {
 		return ErrUndefined
 	}
-	if size < 0 || size > MaxCode {
-		size = MaxCode
-	}
-	return s.env.Collector.CollectMemory(uint64(addr), int(size))
+	return s.env.Collector.CollectMemory(uint64(addr), uint64(size))
 }
 
 // readString reads a string that ends with a zero byte, without it, or limit
-// bytes. It reads byte by byte towards the end of what is readable.
+// bytes. With an error comes what could be read.
 func (s *state) readString(addr uint64, limit int) ([]byte, error) {
 	var str []byte
 	for len(str) < limit {
@@ -66,7 +65,7 @@ func (s *state) readString(addr uint64, limit int) ([]byte, error) {
 		at := addr + uint64(len(str))
 		buf := make([]byte, min(piece-int(at%piece), limit-len(str)))
 		if err := s.env.Machine.ReadMemory(at, buf); err != nil {
-			return nil, err
+			return str, err
 		}
 		if i := bytes.IndexByte(buf, 0); i >= 0 {
 			return append(str, buf[:i]...), nil

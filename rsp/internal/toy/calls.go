@@ -180,6 +180,8 @@ func (m *Machine) endProcess(p *process, stop rsp.Stop) *rsp.Stop {
 	m.procs = slices.DeleteFunc(m.procs, func(q *process) bool { return q == p })
 	if len(m.threads) == 0 {
 		m.initial = stop
+		m.recorder.ProgramEnded()
+		m.traps = map[uint64]int{}
 	}
 	return &stop
 }

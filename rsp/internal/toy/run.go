@@ -77,6 +77,7 @@ func (m *Machine) round() []rsp.Stop {
 // stepThread executes one instruction of a thread and says what came of it, nil
 // if nothing the client wants to know.
 func (m *Machine) stepThread(t *thread) *rsp.Stop {
+	m.traceHit(t)
 	if e := m.breakpointAt(t); e != nil {
 		return e
 	}
@@ -91,6 +92,7 @@ func (m *Machine) stepThread(t *thread) *rsp.Stop {
 	if f != nil {
 		return m.signal(t, f.sig, f.addr)
 	}
+	m.traceStep(t)
 	if e := m.watched(t, c.accesses); e != nil {
 		return e
 	}

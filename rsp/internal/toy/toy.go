@@ -13,6 +13,7 @@ import (
 
 	"torov/rsp"
 	"torov/rsp/amd64"
+	"torov/rsp/trace"
 )
 
 // Machine runs one program and its children. All fields are guarded by mu; one
@@ -39,6 +40,9 @@ type Machine struct {
 
 	policy rsp.Disconnect
 	seen   Record
+
+	recorder *trace.Recorder
+	traps    map[uint64]int // addresses with tracepoints, and how many
 }
 
 // Record is what has happened to a machine, for tests to look at.
@@ -99,6 +103,8 @@ type thread struct {
 	blocked  bool // in pause(2)
 	call     callPhase
 	overstep bool // execute the next instruction despite a breakpoint on it
+	traced   bool // the next instruction's tracepoints have been hit already
+	stepping []trace.Stepping
 	name     string
 	siginfo  [rsp.SigInfoSize]byte
 }
@@ -121,6 +127,7 @@ const FirstPID rsp.PID = 5_000_001
 func New(image *Image) *Machine {
 	m := &Machine{image: image, stops: make(chan rsp.Stop), pass: map[rsp.Signal]bool{}}
 	m.wake = sync.NewCond(&m.mu)
+	m.recorder = trace.New(traps{m}, description.TraceLayout())
 	m.boot()
 	go m.run()
 	return m
@@ -137,6 +144,7 @@ func (m *Machine) Close() {
 // boot replaces everything that runs by a fresh process.
 func (m *Machine) boot() *thread {
 	m.lastPID = FirstPID
+	m.traps = map[uint64]int{}
 	p := &process{pid: m.lastPID, mem: m.image.segments(), breakpoints: map[place]*rsp.Breakpoint{}}
 	t := m.newThread(p, rsp.TID(p.pid), m.image.Entry, stackTop)
 	t.name = "toy"
@@ -158,7 +166,7 @@ func (m *Machine) newThread(p *process, tid rsp.TID, rip, rsp_ uint64) *thread {
 func (m *Machine) Target() *rsp.Target {
 	return &rsp.Target{
 		Registers: m, Memory: m, RunControl: m, Threads: m,
-		Breakpoints: m, Events: m, Syscalls: m, Signals: m, SigInfo: m, NonStop: m,
+		Breakpoints: m, Events: m, Syscalls: m, Signals: m, SigInfo: m, NonStop: m, Tracepoints: m,
 		Session: m, Process: m, Launcher: m, Attacher: m,
 		Auxv: m, ExecFile: m, Libraries: m, Host: m, OSData: m,
 		Files: m, TLS: m, Monitor: m, MemoryRegions: m, Allocator: m,

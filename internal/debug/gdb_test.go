@@ -227,8 +227,8 @@ var (
 	goStart      = regexp.MustCompile(`_rt0_amd64_linux \(\) at [^\n]*\n[^\n]*\n`)
 	starred      = regexp.MustCompile(`(?m) \(\*\)| {4}(?:target:)|^\(\*\).*\n`)
 	whichThread  = regexp.MustCompile(`(?m)^\[Switching to Thread .*\n|(Thread) [0-9]+ (")`)
-	// gdb may or may not notice before it ends itself.
-	closedByExit = regexp.MustCompile(`(\+monitor exit\n)Remote connection closed\n`)
+	// How gdb notices that the connection is gone depends on the day.
+	closedByExit = regexp.MustCompile(`(?s)(\+monitor exit\n).*?(== )`)
 	procPath     = regexp.MustCompile(`/proc/[0-9]+/`)
 	tracedThread = regexp.MustCompile(`(?m)^torov: \[[0-9]+\]`)
 	// When a trace ran, and how much it recorded: registers differ in size.
@@ -257,7 +257,7 @@ func normalise(s string) string {
 	s = traceTime.ReplaceAllString(s, "$1 TIME")
 	s = traceSize.ReplaceAllString(s, "$1 SIZE bytes")
 	s = traceFree.ReplaceAllString(s, "free")
-	s = closedByExit.ReplaceAllString(s, "$1")
+	s = closedByExit.ReplaceAllString(s, "$1$2")
 	s = procPath.ReplaceAllString(s, "/proc/PID/")
 	s = frameNumber.ReplaceAllString(s, "#  ")
 	first := 0

@@ -65,6 +65,7 @@ var cPrograms = map[string][]programCase{
 		{args: []string{"pointers"}},
 		{args: []string{"values"}},
 		{args: []string{"process"}},
+		{args: []string{"tracing"}, later: "torov has neither ptrace nor process_vm_readv yet"},
 	},
 	"events":   once,
 	"fault":    once,

@@ -26,7 +26,7 @@ func (t *Thread) futexWord(a engine.GVA, private bool) (uint32, futexKey, linux.
 		return 0, futexKey{}, errno
 	}
 	if private {
-		return v, futexKey{Space: t.Proc.AS(), At: uint64(a)}, 0
+		return v, futexKey{Space: t.Proc.AS(), At: uint64(a), Private: true}, 0
 	}
 	key, errno := t.Proc.AS().WordAt(a)
 	return v, key, errno

@@ -239,6 +239,7 @@ type Word struct {
 	Space    *AddressSpace // nil: a file's
 	Dev, Ino uint64
 	At       uint64 // address, or offset in the file
+	Private  bool   // looked for among the words of the process only
 }
 
 // WordAt returns which word the one at a is to everybody who maps it (a futex's

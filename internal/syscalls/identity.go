@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"torov/internal/engine"
@@ -23,6 +25,7 @@ func init() {
 		Call{Name: "getegid", Group: GroupBase, Do: id(func(c kernel.Creds) uint32 { return c.EGID })},
 		Call{Name: "getresuid", Group: GroupBase, Args: args("ruid", "ptr", "euid", "ptr", "suid", "ptr"), Do: getresuid},
 		Call{Name: "getresgid", Group: GroupBase, Args: args("rgid", "ptr", "egid", "ptr", "sgid", "ptr"), Do: getresgid},
+		Call{Name: "setgroups", Group: GroupBase, State: Partial, Note: "only to give groups up", Args: args("size", "int", "list", "ptr"), Do: setgroups},
 		Call{Name: "getgroups", Group: GroupBase, Args: args("size", "int", "list", "ptr"), Do: getgroups},
 		Call{Name: "setuid", Group: GroupSystem, State: Partial, Note: "to an id the program has", Args: args("uid", "uint"), Do: setuid},
 		Call{Name: "setgid", Group: GroupSystem, State: Partial, Note: "to an id the program has", Args: args("gid", "uint"), Do: setgid},
@@ -74,6 +77,30 @@ func getgroups(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return uint64(len(groups)), 0
 	}
 	return uint64(len(groups)), mm.WriteSlice(t.Proc.AS(), a.Addr(1), groups)
+}
+
+// setgroups gives groups up; none is given that the program does not have.
+func setgroups(t *kernel.Thread, a Args) (uint64, linux.Errno) {
+	const most = 65536 // NGROUPS_MAX
+	c := t.Proc.Creds()
+	switch {
+	case c.EUID != 0:
+		return 0, linux.EPERM
+	case a.Uint(0) > most:
+		return 0, linux.EINVAL
+	}
+	groups, errno := mm.ReadSlice[uint32](t.Proc.AS(), a.Addr(1), int(a.Uint(0)))
+	if errno != 0 {
+		return 0, errno
+	}
+	for _, g := range groups {
+		if !slices.Contains(c.Groups, g) && g != c.GID && g != c.EGID && g != c.SGID {
+			return 0, linux.EPERM
+		}
+	}
+	c.Groups = groups
+	t.Proc.SetCreds(c)
+	return 0, 0
 }
 
 // idChange applies setresuid or setresgid to a triple: an id may become one

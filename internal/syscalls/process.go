@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -103,17 +104,15 @@ func stringArray(t *kernel.Thread, at engine.GVA, room *int) (out []string, errn
 }
 
 func execute(t *kernel.Thread, at kernel.At, asked string, flags int, argv, envp engine.GVA) (uint64, linux.Errno) {
-	room := maxStrings
-	argList, errno := stringArray(t, argv, &room)
-	if errno != 0 {
-		return 0, errno
-	}
-	env, errno := stringArray(t, envp, &room)
-	if errno != 0 {
-		return 0, errno
-	}
 	fd, path, errno := t.Proc.FS.OpenProgramAt(t, at, flags)
 	if errno != 0 {
+		return 0, errno
+	}
+	room := maxStrings
+	argList, errno := stringArray(t, argv, &room)
+	env, errno2 := stringArray(t, envp, &room)
+	if errno = cmp.Or(errno, errno2); errno != 0 {
+		unix.Close(fd)
 		return 0, errno
 	}
 	if errno := t.Exec(fd, path, asked, argList, env); errno != 0 {
@@ -197,10 +196,7 @@ func waitid(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, linux.EINVAL
 	}
 	s, found, errno := t.WaitChild(w, options&unix.WNOHANG == 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	var info linux.SigInfo
+	var info linux.SigInfo // is also written if there is nothing to say
 	if found {
 		value := int32(s.Status.Code)
 		if s.Status.Signal != 0 {
@@ -212,6 +208,9 @@ func waitid(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		if errno := mm.Write(t.Proc.AS(), a.Addr(2), info); errno != 0 {
 			return 0, errno
 		}
+	}
+	if errno != 0 || !found {
+		return 0, errno
 	}
 	return 0, writeUsage(t, a.Addr(4), s.Usage)
 }

@@ -1,6 +1,6 @@
 /* System calls with bad arguments, by the table: errno GROUP prints one line
- * a call. Groups: paths, descriptors, pointers, values, process. Every call is
- * harmless to the machine, whoever runs it. */
+ * a call. Groups: paths, descriptors, pointers, values, process, tracing. Every
+ * call is harmless to the machine, whoever runs it. */
 #include "report.h"
 #include <netinet/in.h>
 #include <poll.h>
@@ -147,6 +147,7 @@ int main(int argc, char **argv)
 	GROUP(descriptors, bad_descriptors)
 	GROUP(pointers, bad_pointers)
 	GROUP(process, bad_pointers)
+	GROUP(tracing, bad_pointers)
 #undef GROUP
 	if (strcmp(group, "values") == 0)
 		for (size_t i = 0; i < COUNT(value_rows); i++) {

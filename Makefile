@@ -3,7 +3,7 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 MAKEFLAGS += --no-print-directory
 
-.PHONY: build programs setup demo test lab bench fuzz clean help
+.PHONY: build programs setup demo test lab bench fuzz gdbsuite clean help
 
 build: ## build bin/torov, a static program
 	CGO_ENABLED=0 go build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/torov ./cmd/torov
@@ -34,6 +34,10 @@ bench: setup ## run the benchmarks and print them with their ratios
 
 fuzz: ## fuzz every target for FUZZTIME each (10s)
 	scripts/fuzz
+
+gdbsuite: setup ## run GDB's own test suite against gdbserver and torov (hours)
+	$(MAKE) build
+	scripts/gdbsuite
 
 clean: ## remove everything that was built
 	rm -rf bin build

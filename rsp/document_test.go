@@ -102,8 +102,8 @@ type libraries struct{}
 func (libraries) Libraries(rsp.PID) (rsp.LibraryList, error) {
 	return rsp.LibraryList{Main: 0x100, Libraries: []rsp.Library{
 		{Name: "/lib/a<b>.so", LinkMap: 0x200, Base: 0x7f0000, Dynamic: 0x7f1000},
-		{Name: "/lib/b.so", LinkMap: 0x300, Base: 0x7e0000, Dynamic: 0x7e1000, Namespace: 0x999},
-		{Name: "/lib/c.so", LinkMap: 0x400},
+		{Name: "/lib/b.so", LinkMap: 0x300, Base: 0x7e0000, Dynamic: 0x7e1000},
+		{Name: "/lib/c.so", LinkMap: 0x400, Namespace: 0x999},
 	}}, nil
 }
 
@@ -115,14 +115,14 @@ func TestLibraries(t *testing.T) {
 	whole := s.xfer("libraries-svr4", "", 0x1000)
 	want := `<library-list-svr4 version="1.0" main-lm="0x100">
 <library name="/lib/a&lt;b&gt;.so" lm="0x200" l_addr="0x7f0000" l_ld="0x7f1000"/>
-<library name="/lib/b.so" lm="0x300" l_addr="0x7e0000" l_ld="0x7e1000" lmid="0x999"/>
-<library name="/lib/c.so" lm="0x400" l_addr="0x0" l_ld="0x0"/>
+<library name="/lib/b.so" lm="0x300" l_addr="0x7e0000" l_ld="0x7e1000"/>
+<library name="/lib/c.so" lm="0x400" l_addr="0x0" l_ld="0x0" lmid="0x999"/>
 </library-list-svr4>
 `
 	if whole != want {
 		t.Errorf("got %s", whole)
 	}
-	for annex, names := range map[string]string{"start=300;prev=200": "b c", "start=400;prev=300": "c", "start=100;prev=0": "a b c", "start=fff;prev=400": ""} {
+	for annex, names := range map[string]string{"start=300;prev=200": "b", "start=400;prev=0": "c", "start=100;prev=0": "a b", "start=fff;prev=400": ""} {
 		doc := s.xfer("libraries-svr4", annex, 0x1000)
 		for _, n := range []string{"a", "b", "c"} {
 			has := strings.Contains(doc, "/lib/"+n)

@@ -14,6 +14,10 @@ var ErrUnsupported = errors.New("not supported")
 // not exist.
 var ErrNoProcess = errors.New("no such process or thread")
 
+// ErrEnd is what a Monitor returns to kill what is being debugged and to end the
+// session.
+var ErrEnd = errors.New("the session ends")
+
 // errorNumber is the number of an error in the form Exx: the errno in its
 // chain, or 1.
 func errorNumber(err error) byte {

@@ -23,6 +23,11 @@ func (s *session) monitor(a *args) ([]byte, error) {
 		return nil, err
 	}
 	err = s.t.Monitor.Command(t, line, (*console)(s))
+	if errors.Is(err, ErrEnd) {
+		_, err = s.killAll(nil)
+		s.closing = true
+		return done(err)
+	}
 	if err != nil && !s.client.errorMessage && s.client.kind == clientGDB {
 		// This client would show the number alone.
 		(*console)(s).Write([]byte(err.Error() + "\n"))

@@ -196,7 +196,7 @@ func (s *session) start(l Launch) ([]byte, error) {
 // adopt begins to debug a process that has just been started or attached to.
 func (s *session) adopt(stop Stop) []byte {
 	delete(s.gone, stop.Thread.PID)
-	s.kept = nil
+	s.kept, s.crossed = nil, false
 	return s.report(stop)
 }
 

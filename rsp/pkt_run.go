@@ -176,6 +176,9 @@ func (s *session) resumeWith(actions []Action) ([]byte, error) {
 		s.running = false
 		return nil, err
 	}
+	if s.crossed {
+		s.interrupt()
+	}
 	return nil, nil
 }
 

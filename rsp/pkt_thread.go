@@ -68,9 +68,12 @@ func (s *session) resolve(t ThreadID) (ThreadID, error) {
 // thread is the selected thread.
 func (s *session) thread() (ThreadID, error) { return s.resolve(s.general) }
 
-// pid is the selected thread's process.
+// pid is the selected thread's process, which may outlive the thread.
 func (s *session) pid() (PID, error) {
 	t, err := s.thread()
+	if err != nil {
+		t, err = s.resolve(ThreadID{PID: s.general.PID, TID: AllTID})
+	}
 	return t.PID, err
 }
 

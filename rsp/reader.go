@@ -23,11 +23,7 @@ const (
 type input struct {
 	kind    inputKind
 	payload []byte
-	// interrupted: an 0x03 came directly before the packet, in the same
-	// piece of data. If the packet resumes the program, the interrupt is
-	// meant for it.
-	interrupted bool
-	err         error // inputEnd
+	err     error // inputEnd
 }
 
 const interruptByte = 0x03
@@ -49,14 +45,11 @@ func newReader(r io.Reader, limit int, done chan struct{}) *reader {
 
 // run reads until the connection fails.
 func (r *reader) run() {
-	interrupted := false
 	for {
 		in, err := r.next()
 		if err != nil {
 			in = input{kind: inputEnd, err: err}
 		}
-		in.interrupted = interrupted
-		interrupted = in.kind == inputInterrupt && r.br.Buffered() > 0
 		select {
 		case r.in <- in:
 		case <-r.done:

@@ -170,8 +170,6 @@ func TestCommands(t *testing.T) {
 
 func TestInterrupt(t *testing.T) {
 	s := startGDB(t, toy.Threads())
-	s.raw("\x03") // while stopped: nothing to interrupt
-	s.begins("?", "T05")
 	s.send("vCont;c")
 	time.Sleep(10 * time.Millisecond)
 	s.raw("+\x03\x03") // acknowledgements do not matter; one stop is enough
@@ -187,9 +185,24 @@ func TestInterruptInTheSamePieceAsTheResume(t *testing.T) {
 	if got := s.packet('$'); !strings.HasPrefix(got, "T02thread:") {
 		t.Fatalf("got %s", got)
 	}
-	s.raw("\x03" + frame("vCont;c"))
+}
+
+// A debugger that goes on by itself at every breakpoint, and whose user presses
+// ^C: the stop and the interrupt may cross each other on the way.
+func TestInterruptThatCrossesAStop(t *testing.T) {
+	s := startGDB(t, toy.Threads())
+	s.raw("\x03")
+	s.begins("?", "T05") // it has stopped, but not because of that
+	s.send("vCont;c")
 	if got := s.packet('$'); !strings.HasPrefix(got, "T02thread:") {
 		t.Fatalf("got %s", got)
+	}
+	s.raw("\x03") // impatient: this stop was what they wanted
+	s.begins("?", "T02")
+	s.send("vCont;c")
+	s.c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if b, err := s.br.ReadByte(); err == nil {
+		t.Fatalf("the program stopped again: %q", b)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 // Monitor runs the commands a person types after "monitor".
 type Monitor interface {
 	// Command runs one command line. What it writes to out appears at the
-	// client while the command runs; the error is shown as such. t is the
-	// thread that is selected in the client.
+	// client while the command runs; the error is shown as such, except
+	// ErrEnd. t is the thread that is selected in the client.
 	Command(t ThreadID, line string, out io.Writer) error
 }
 

@@ -30,6 +30,7 @@ type session struct {
 	last       []byte // the packet sent last, in a buffer that is used again
 	resends    int
 
+	crossed  bool    // an interrupt came when the program had just stopped
 	running  bool    // all-stop: resumed, and the stop is still to come
 	waiting  []input // packets that came while running
 	stopped  Stop    // the last stop reported, for `?`
@@ -69,6 +70,7 @@ func newSession(srv *Server, conn io.ReadWriteCloser, p *pump) *session {
 		known:       map[string]bool{},
 		breakpoints: srv.takePersistent(),
 		saved:       map[int]savedRegisters{},
+		launched:    srv.Target.Launched,
 		byID:        map[int]*Register{},
 	}
 	s.regs = s.desc.Registers()
@@ -163,10 +165,9 @@ func urgent(payload []byte) bool {
 func (s *session) packet(in input) {
 	s.log.Debug("rsp <-", "packet", logged(in.payload))
 	s.begin()
-	wasRunning := s.running
 	s.dispatch(in.payload)
-	if in.interrupted && s.running && !wasRunning {
-		s.interrupt()
+	if s.client.kind != clientGDB {
+		s.crossed = false // these notice themselves that the stop was another
 	}
 }
 
@@ -193,7 +194,7 @@ func (s *session) attach() error {
 		return err
 	}
 	s.stopped = stop
-	s.kept, s.notified, s.running = nil, nil, false
+	s.kept, s.notified, s.running, s.crossed = nil, nil, false, false
 	s.selectThread(stop)
 	return nil
 }
@@ -210,12 +211,16 @@ func (s *session) selectThread(stop Stop) {
 	}
 }
 
-// interrupt passes ^C on. While the program is stopped there is nothing to
-// interrupt.
+// interrupt passes ^C on. One that comes while the program is stopped has
+// crossed the stop on its way: GDB, which runs a breakpoint's commands at once,
+// expects the next resume to end with it. If the stop was the answer to another
+// ^C, it has done its work.
 func (s *session) interrupt() {
 	if !s.running && !s.nonStop {
+		s.crossed = s.started && s.stopped.Kind != StopInterrupt && s.stopped.Kind != StopNone && !s.stopped.Ends()
 		return
 	}
+	s.crossed = false
 	if err := s.t.RunControl.Interrupt(); err != nil {
 		s.log.Warn("interrupting the program", "err", err)
 	}

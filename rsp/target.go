@@ -30,6 +30,9 @@ type Target struct {
 	Process  Process  // kill, detach
 	Launcher Launcher // run, restart
 	Attacher Attacher // attach
+	// Launched: the program was started for the client, though not by it; a
+	// client that quits kills it.
+	Launched bool
 
 	// What the program is.
 	Auxv      Auxv      // the auxiliary vector

@@ -51,10 +51,15 @@ func (s *session) librariesDocument(annex string) ([]byte, error) {
 	}
 	b.WriteString(">\n")
 	listed := start == 0 || start == list.Main
-	for _, l := range list.Libraries {
+	var before *Library
+	for i, l := range list.Libraries {
 		if listed = listed || l.LinkMap == start; !listed {
 			continue
 		}
+		if start != 0 && before != nil && l.Namespace != before.Namespace {
+			break // what follows start in its own namespace was asked for
+		}
+		before = &list.Libraries[i]
 		fmt.Fprintf(&b, `<library name="%s" lm="%#x" l_addr="%#x" l_ld="%#x"`,
 			escapeXML(l.Name), uint64(l.LinkMap), uint64(l.Base), uint64(l.Dynamic))
 		if l.Namespace != 0 {

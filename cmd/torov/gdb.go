@@ -23,6 +23,8 @@ type gdbOptions struct {
 	address string // empty: they do not
 	hold    bool   // the program waits for one
 	multi   bool   // torov stays when the program has ended
+	server  bool   // torov behaves like gdbserver: the program is the debugger's
+	once    bool   // with server: the program ends with the first connection
 }
 
 // debugger is the GDB stub of a run.
@@ -46,6 +48,9 @@ func (s *setup) listen() (net.Listener, error) {
 	l, err := rsp.Listen(s.gdb.address)
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
+		if s.gdb.server {
+			fmt.Fprintln(os.Stderr, portTaken)
+		}
 		err = fmt.Errorf("%w; choose another port", err)
 	case err == nil && s.gdb.address == "-":
 		err = giveStdioAway()
@@ -64,7 +69,14 @@ func (s *setup) debugger(g *guest, listener net.Listener, stdio [3]*kernel.File)
 			d.stdio[i] = f.Hold() // for the next program
 		}
 	}
-	d.core = debug.New(g.kernel, debug.Options{Hold: s.gdb.hold, Multi: s.gdb.multi, Launch: d.launch, Describe: syscalls.Describe})
+	opt := debug.Options{
+		Hold: s.gdb.hold, Multi: s.gdb.multi, Launched: s.gdb.server, Vanished: rsp.DisconnectHold,
+		Launch: d.launch, Describe: syscalls.Describe,
+	}
+	if s.gdb.once {
+		opt.Vanished = rsp.DisconnectKill
+	}
+	d.core = debug.New(g.kernel, opt)
 	g.kernel.SetTracer(d.core)
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
@@ -77,12 +89,13 @@ func (s *setup) debugger(g *guest, listener net.Listener, stdio [3]*kernel.File)
 			fmt.Fprintf(os.Stderr, "torov: debugger: %v\n", err)
 		}
 	}()
-	s.announce(os.Stderr, listener.Addr().String())
+	s.announce(os.Stderr, listener.Addr())
 	return d
 }
 
 // announce tells the person how to connect.
-func (s *setup) announce(log io.Writer, address string) {
+func (s *setup) announce(log io.Writer, addr net.Addr) {
+	address := addr.String()
 	switch {
 	case s.gdb.address == "-":
 	case s.gdb.hold:
@@ -91,6 +104,9 @@ func (s *setup) announce(log io.Writer, address string) {
 		fmt.Fprintf(log, "torov: waiting for a debugger on %s: gdb -ex 'target extended-remote %s'\n", address, address)
 	default:
 		fmt.Fprintf(log, "torov: a debugger may connect to %s: gdb -ex 'target remote %s' %s\n", address, address, s.path)
+	}
+	if s.gdb.server {
+		sayListening(log, addr)
 	}
 }
 

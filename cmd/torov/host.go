@@ -84,8 +84,9 @@ func ignoredSignals() (out []linux.Signal) {
 var signalled atomic.Pointer[kernel.Kernel]
 
 // forwardSignals gives the signals that torov gets to the kernel's processes,
-// and to no others any more.
-func forwardSignals(k *kernel.Kernel) {
+// and to no others any more. With hangup the end of torov's terminal is the end of
+// the processes, even if a debugger holds them.
+func forwardSignals(k *kernel.Kernel, hangup bool) {
 	if signalled.Swap(k) != nil {
 		return
 	}
@@ -102,6 +103,12 @@ func forwardSignals(k *kernel.Kernel) {
 	go func() {
 		for s := range ch {
 			n := linux.Signal(s.(syscall.Signal))
+			if hangup && n == linux.SIGHUP {
+				for _, p := range signalled.Load().Processes() {
+					p.Kill(n)
+				}
+				continue
+			}
 			signalled.Load().Forward(n)
 		}
 	}()

@@ -70,7 +70,7 @@ func (s *setup) start(g *guest, file *os.File, stdio [3]*kernel.File) error {
 		}
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
-	forwardSignals(g.kernel)
+	forwardSignals(g.kernel, s.gdb.server)
 	return nil
 }
 

@@ -34,7 +34,10 @@ type runCmd struct {
 	Memory   string   `help:"Most memory the program may use: bytes, or with K, M, G." default:"${memory}" placeholder:"SIZE"`
 	NewPid   bool     `help:"The program is process 1 of its own numbering."`
 	NoASLR   bool     `name:"no-aslr" help:"Load at fixed addresses."`
-	Stats    bool     `help:"Print exits of the virtual machine when the program has ended."`
+	// What gdbserver does when it is asked for a debugger; set by personality.
+	Gdbserver bool `hidden:"" help:"Say \"Listening on port N\"; the program is the debugger's."`
+	Once      bool `hidden:"" help:"With --gdbserver: the program ends with the first connection."`
+	Stats     bool `help:"Print exits of the virtual machine when the program has ended."`
 
 	Program string   `arg:"" optional:"" help:"A program, or a configuration file ending in .json."`
 	Args    []string `arg:"" optional:"" passthrough:"" help:"Arguments of the program."`
@@ -128,7 +131,7 @@ func (s *setup) applyFlags(c *runCmd) error {
 	if c.NewPid {
 		s.pid = 1
 	}
-	s.stats = c.Stats
+	s.stats, s.gdb.server, s.gdb.once = c.Stats, c.Gdbserver, c.Once
 	for _, text := range c.Mount {
 		m, err := parseMount(text)
 		if err != nil {

@@ -52,16 +52,16 @@ func (d *Debugger) InsertBreakpoint(b *rsp.Breakpoint) error {
 		d.rearm()
 		return nil
 	}
-	if err := d.insertSoft(p, b.Addr); err != nil {
+	if err := d.insertSoft(p, b.Addr, b.Kind == rsp.HardwareBreakpoint); err != nil {
 		return err
 	}
 	d.breakpoints[key] = bp
 	return nil
 }
 
-// insertSoft puts an INT3 into memory.
-func (d *Debugger) insertSoft(p *kernel.Process, a rsp.Addr) error {
-	if errno := p.AS().InsertBreakpoint(engine.GVA(a)); errno != 0 {
+// insertSoft puts an INT3 into memory, now or when there is some.
+func (d *Debugger) insertSoft(p *kernel.Process, a rsp.Addr, wait bool) error {
+	if errno := p.AS().InsertBreakpoint(engine.GVA(a), wait); errno != 0 {
 		return fmt.Errorf("no memory is mapped at %#x", uint64(a))
 	}
 	return nil
@@ -80,8 +80,10 @@ func (d *Debugger) RemoveBreakpoint(b *rsp.Breakpoint) error {
 		d.removeWatch(key)
 	case !bp.soft:
 		d.rearm()
-	case !d.softAt(b.Addr) && d.current != nil:
-		d.current.AS().RemoveBreakpoint(engine.GVA(b.Addr))
+	case !d.softAt(b.Addr) && d.current != nil && d.state != exited:
+		if errno := d.current.AS().RemoveBreakpoint(engine.GVA(b.Addr)); errno != 0 && b.Kind == rsp.SoftwareBreakpoint {
+			return fmt.Errorf("no memory is mapped at %#x any more", uint64(b.Addr))
+		}
 	}
 	return nil
 }
@@ -112,6 +114,12 @@ func (d *Debugger) hitBreakpoint(th *thread) bool {
 		kind, stops = d.decide(th, pc, true)
 	}
 	if !stops || !d.attached {
+		if _, genuine := th.t.Proc.AS().HasBreakpoint(engine.GVA(pc)); genuine {
+			// The client has made the program's own INT3 its breakpoint, which
+			// does nothing when its condition does not hold.
+			r.RIP++
+			return false
+		}
 		d.stepOverBreakpoint(th, pc)
 		return false
 	}

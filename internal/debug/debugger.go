@@ -16,6 +16,7 @@
 package debug
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,10 @@ type Options struct {
 	// Multi: there need not be a program; torov is there for clients that start
 	// some until "monitor exit".
 	Multi bool
+	// Launched: the program was started for the client, which kills it when it
+	// quits. Vanished is what becomes of it when the connection just ends.
+	Launched bool
+	Vanished rsp.Disconnect
 	// Describe writes a system call that has returned result, for "monitor
 	// strace"; nil: name and registers.
 	Describe func(t *kernel.Thread, nr uint64, args [6]uint64, result uint64) string
@@ -67,6 +72,7 @@ type Debugger struct {
 	caps    func() engine.DebugCaps
 	layout  registerLayout
 	launch  func(rsp.Launch, func(*kernel.Kernel)) error
+	options Options
 	// describe is Options.Describe.
 	describe func(t *kernel.Thread, nr uint64, args [6]uint64, result uint64) string
 
@@ -136,6 +142,20 @@ type thread struct {
 	// steppings: instructions are stepped for tracepoints that were hit.
 	steppings []trace.Stepping
 	caught    int // the system call whose entry the client was told of
+	handle    uint64
+}
+
+// pthread is the thread's pthread_t: the thread pointer, in glibc and in musl.
+func (th *thread) pthread() []byte {
+	if th.handle == 0 && th.parked && !th.ended {
+		if segs, err := th.t.CPU.Segs(); err == nil {
+			th.handle = segs.FSBase
+		}
+	}
+	if th.handle == 0 {
+		return nil // not set up yet
+	}
+	return binary.LittleEndian.AppendUint64(nil, th.handle)
 }
 
 // New returns a debugger for a kernel; install it with Kernel.SetTracer before
@@ -146,7 +166,7 @@ func New(k *kernel.Kernel, opt Options) *Debugger {
 		kernel: k, machine: m, caps: m.DebugCaps, layout: newRegisterLayout(m), launch: opt.Launch,
 		attached: opt.Hold, threads: make(map[*kernel.Thread]*thread), stops: make(chan rsp.Stop, 64),
 		breakpoints: make(map[breakpointKey]*breakpoint), over: make(chan struct{}), attaching: opt.Hold, describe: opt.Describe,
-		multi: opt.Multi, allocated: make(map[engine.GVA]uint64),
+		multi: opt.Multi, allocated: make(map[engine.GVA]uint64), options: opt,
 	}
 	d.cond.L, d.arrived.L = &d.mu, &d.mu
 	d.files.d = d
@@ -166,6 +186,7 @@ func (d *Debugger) Target() *rsp.Target {
 		Registers: d, Memory: d, RunControl: d, Threads: d, Breakpoints: d, NonStop: d,
 		Signals: d, SigInfo: d, Syscalls: d, Session: d, Process: d, Auxv: d, ExecFile: d, Libraries: d, Host: d,
 		OSData: d, TLS: d, Monitor: d, MemoryRegions: d, Allocator: d, Files: &d.files, Events: d, Tracepoints: d,
+		Launched: d.options.Launched,
 	}
 	if d.launch != nil {
 		t.Launcher, t.Attacher = d, d
@@ -226,7 +247,7 @@ func (d *Debugger) Threads() []rsp.ThreadInfo {
 	defer d.mu.Unlock()
 	out := make([]rsp.ThreadInfo, 0, len(d.order))
 	for i, th := range d.order {
-		info := rsp.ThreadInfo{ID: th.id, Name: th.t.Comm(), Core: i, Running: !th.parked}
+		info := rsp.ThreadInfo{ID: th.id, Name: th.t.Comm(), Core: i, Handle: th.pthread(), Running: !th.parked}
 		if what := th.t.Waiting(); what != "" {
 			info.Extra = "blocked in " + what
 		}
@@ -270,10 +291,13 @@ func (d *Debugger) resetWishes() {
 	d.updateCurious()
 }
 
-// Disconnected implements rsp.Session: a client that vanishes leaves the
-// program running, as gdbserver does for a program it attached to.
+// Disconnected implements rsp.Session: a client that vanishes leaves a program
+// running that was not started for it, as gdbserver does.
 func (d *Debugger) Disconnected(launched bool) rsp.Disconnect {
-	if launched {
+	switch {
+	case d.options.Launched:
+		return d.options.Vanished
+	case launched:
 		return rsp.DisconnectKill
 	}
 	return rsp.DisconnectDetach

@@ -162,8 +162,13 @@ func (d *Debugger) noneResumed() {
 	d.halt()
 }
 
-// react decides whether the program stops because of an event.
+// react decides whether the program stops because of an event. A thread that
+// was asked to halt may have had an instruction to finish first.
 func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
+	return d.reactTo(th, e) || th.over == nil && d.halted(th)
+}
+
+func (d *Debugger) reactTo(th *thread, e kernel.Event) (stops bool) {
 	if d.hitWatch(th) {
 		return true
 	}
@@ -177,7 +182,7 @@ func (d *Debugger) react(th *thread, e kernel.Event) (stops bool) {
 	case kernel.EventStart:
 		return d.started(th)
 	case kernel.EventPause:
-		return d.halted(th) || d.enteredHandler(th)
+		return d.enteredHandler(th)
 	case kernel.EventStep:
 		return d.stepped(th)
 	case kernel.EventDebugRegister:

@@ -1,9 +1,12 @@
 package debug_test
 
 import (
+	"bytes"
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -80,6 +83,54 @@ func TestFiles(t *testing.T) {
 	if got := c.cmd("vFile:open:%x,601,1b6", "/somewhere/new"); !strings.HasPrefix(got, "F-1,") {
 		t.Errorf("creating a file: %s", got)
 	}
+	c.wantPrefix("W52", "vCont;c")
+	c.conn.Close()
+	srv.wait(t)
+}
+
+// TestNamespaces: libraries of a namespace of dlmopen are listed, too.
+func TestNamespaces(t *testing.T) {
+	if out, err := command(t, programPath(t, "twice")).CombinedOutput(); err != nil {
+		t.Skipf("dlmopen does not work here without torov either: %v, %s", err, out)
+	}
+	srv := start(t, "twice")
+	c := dial(t, srv)
+	c.wantPrefix("T05", "?")
+	c.want("OK", "QCatchSyscalls:1;e7") // exit_group
+	c.wantPrefix("T05syscall_entry:e7;", "vCont;c")
+	list := c.wantPrefix("l", "qXfer:libraries-svr4:read::0,4000")
+	if n := strings.Count(list, "/libc.so.6\""); n != 2 {
+		t.Errorf("%d times the C library, want 2:\n%s", n, list)
+	}
+	namespaces := map[string]bool{}
+	for _, lmid := range regexp.MustCompile(`lmid="[^"]*"`).FindAllString(list, -1) {
+		namespaces[lmid] = true
+	}
+	if len(namespaces) != 2 {
+		t.Errorf("namespaces %v, want 2:\n%s", namespaces, list)
+	}
+	c.want("OK", "vKill;%x", pid(t, c))
+	c.conn.Close()
+	srv.wait(t)
+}
+
+// TestLinkerAsProgram: nothing says where its libraries are, which gdb must not
+// take for a program without any.
+func TestLinkerAsProgram(t *testing.T) {
+	needKVM(t)
+	f, err := elf.Open(programPath(t, "basic-dyn"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	linker, err := f.Section(".interp").Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := startTorov(t, script{program: "basic-dyn", linker: string(bytes.TrimSuffix(linker, []byte{0}))})
+	c := dial(t, srv)
+	c.wantPrefix("T05", "?")
+	c.wantPrefix("E", "qXfer:libraries-svr4:read::0,4000")
 	c.wantPrefix("W52", "vCont;c")
 	c.conn.Close()
 	srv.wait(t)

@@ -39,6 +39,7 @@ type script struct {
 	program, args string
 	flags         []string
 	attach        string
+	linker        string // the dynamic linker, if it is run and loads the program
 	interrupt     string
 	likeGdbserver bool
 	anyThread     bool

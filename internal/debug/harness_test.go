@@ -196,7 +196,11 @@ func startTorov(t *testing.T, s script) *server {
 	if s.program == "raw" {
 		program = flatConfig(t)
 	}
-	args = append(append(args, "--", program), strings.Fields(s.args)...)
+	args = append(args, "--")
+	if s.linker != "" {
+		args = append(args, s.linker)
+	}
+	args = append(append(args, program), strings.Fields(s.args)...)
 	srv.cmd = command(t, torovPath(t), args...)
 	srv.start(t)
 	for {

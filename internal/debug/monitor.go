@@ -32,7 +32,7 @@ func init() {
 		{"cpu", "", "control registers of the selected thread's vCPU", true, monitorCPU},
 		{"walk", "ADDRESS", "the page-table entries that translate an address", true, monitorWalk},
 		{"exits", "", "how often the virtual machine left the guest, by reason", false, monitorExits},
-		{"exit", "", "end the program and torov", false, func(d *Debugger, _ *thread, _ []string, _ io.Writer) error { d.exit(); return nil }},
+		{"exit", "", "kill the program; torov ends", false, monitorExit},
 		{"capabilities", "", "what debugging this KVM does by itself", false, monitorCaps},
 	}
 }
@@ -65,6 +65,12 @@ func monitorHelp(_ *Debugger, _ *thread, _ []string, out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\n", strings.TrimSpace("monitor "+c.name+" "+c.args), c.help)
 	}
 	return w.Flush()
+}
+
+// monitorExit does what gdbserver does on this command; scripts rely on it.
+func monitorExit(d *Debugger, _ *thread, _ []string, _ io.Writer) error {
+	d.exit()
+	return rsp.ErrEnd
 }
 
 func monitorMaps(_ *Debugger, th *thread, _ []string, out io.Writer) error {

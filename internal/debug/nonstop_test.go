@@ -3,6 +3,7 @@ package debug_test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // notification waits for the announcement of a stop, and fetches all that wait.
@@ -97,6 +98,82 @@ func TestNonStop(t *testing.T) {
 	if end := srv.wait(t); end != "exit status 0" {
 		t.Error(end)
 	}
+}
+
+// TestFirstThreadGone: the selected thread has ended, its process has not.
+func TestFirstThreadGone(t *testing.T) {
+	srv := start(t, "steps", "leave")
+	c, main := nonStop(t, srv)
+	c.want("OK", "Hg%s", main)
+	c.want("OK", "vCont;c")
+	srv.waitFor(t, "alone\n")
+	done := symbol(t, "steps", "done")
+	c.want("00000000", "m%x,4", done)
+	c.want("OK", "M%x,4:01000000", done)
+	if stops := c.notification(); !strings.HasPrefix(stops[0], "W00") {
+		t.Errorf("stops %q, want the end", stops)
+	}
+	c.conn.Close()
+	if end := srv.wait(t); end != "exit status 0" {
+		t.Error(end)
+	}
+}
+
+// TestWatchBystander: a thread that sleeps while another one writes to what is
+// watched has not written it.
+func TestWatchBystander(t *testing.T) {
+	srv := start(t, "steps", "watch")
+	c := dial(t, srv)
+	main := stopThread(t, c.wantPrefix("T05", "?"))
+	c.want("OK", "Z2,%x,4", symbol(t, "steps", "handled"))
+	hits := 0
+	for {
+		stop := c.cmd("vCont;c")
+		if strings.HasPrefix(stop, "W00") {
+			break
+		}
+		if hits++; !strings.HasPrefix(stop, "T05watch:") || stopThread(t, stop) != main {
+			t.Errorf("%s; only %s writes", stop, main)
+		}
+	}
+	if hits != 5 {
+		t.Errorf("%d hits for 5 writes", hits)
+	}
+	c.conn.Close()
+	srv.wait(t)
+}
+
+// TestHaltInAStep: a thread that is asked to stop while it executes an
+// instruction on the debugger's account does so after it.
+func TestHaltInAStep(t *testing.T) {
+	srv := start(t, "storm", "1000000000")
+	hit := symbol(t, "storm", "hit")
+	c, _ := nonStop(t, srv)
+	c.want("OK", "vCont;c")
+	for len(strings.Split(c.cmd("qfThreadInfo"), ",")) < 1+16 {
+		time.Sleep(time.Millisecond)
+	}
+	all := strings.Split(strings.TrimPrefix(c.cmd("qfThreadInfo"), "m"), ",")
+	c.want("OK", "Z0,%x,1;X3,220027", hit) // if 0
+	for range 20 {
+		time.Sleep(5 * time.Millisecond)
+		running := map[string]bool{}
+		for _, id := range all[:1+16] { // the others come and go
+			running[id] = true
+		}
+		c.want("OK", "vCont;t")
+		for len(running) > 0 {
+			for _, stop := range c.notification() {
+				if stop != "N" { // the last one that ran has ended
+					delete(running, stopThread(t, stop))
+				}
+			}
+		}
+		c.want("OK", "vCont;c")
+	}
+	c.want("OK", "vKill;%x", pid(t, c))
+	c.conn.Close()
+	srv.wait(t)
 }
 
 // TestNonStopInterrupt: vCtrlC stops a thread, also one that waits.

@@ -11,10 +11,14 @@ import (
 	"torov/internal/engine"
 	"torov/internal/kernel"
 	"torov/internal/linux"
+	"torov/internal/mm"
 	"torov/rsp"
 )
 
-var errFlat = errors.New("a flat image has none")
+var (
+	errFlat        = errors.New("a flat image has none")
+	errNoDebugSlot = errors.New("the program has no DT_DEBUG entry: nothing has loaded it dynamically")
+)
 
 // Auxv implements rsp.Auxv.
 func (d *Debugger) Auxv(p rsp.PID) ([]byte, error) {
@@ -114,9 +118,32 @@ func (d *Debugger) DebugSlot(p rsp.PID) (rsp.Addr, error) {
 	}
 	slot, ok := debugSlot(proc)
 	if !ok {
-		return 0, errors.New("the program has no DT_DEBUG entry: it is statically linked")
+		return 0, errNoDebugSlot
 	}
 	return rsp.Addr(slot), nil
+}
+
+// namespace adds the libraries of the namespace whose r_debug is at an address.
+// It returns how many entries it has seen, at most most.
+func namespace(as *mm.AddressSpace, rdebug uint64, list *rsp.LibraryList, most int) (n int) {
+	link, _ := as.Read64(engine.GVA(rdebug) + 8)
+	for ; link != 0 && n < most; n++ {
+		at := engine.GVA(link)
+		base, _ := as.Read64(at)
+		namePtr, _ := as.Read64(at + 8)
+		dynamic, _ := as.Read64(at + 16)
+		next, errno := as.Read64(at + 24)
+		if errno != 0 {
+			break
+		}
+		if list.Main == 0 {
+			list.Main = rsp.Addr(link)
+		} else if name, errno := as.CopyInString(engine.GVA(namePtr), unix.PathMax); errno == 0 && name != "" {
+			list.Libraries = append(list.Libraries, rsp.Library{Name: name, LinkMap: rsp.Addr(link), Base: rsp.Addr(base), Dynamic: rsp.Addr(dynamic), Namespace: rsp.Addr(rdebug)})
+		}
+		link = next
+	}
+	return n
 }
 
 // Libraries implements rsp.Libraries: it walks the dynamic linker's list
@@ -127,6 +154,10 @@ func (d *Debugger) Libraries(p rsp.PID) (list rsp.LibraryList, err error) {
 		return list, err
 	}
 	slot, ok := debugSlot(proc)
+	if _, dynamic := programHeader(proc, elf.PT_DYNAMIC); !ok && dynamic {
+		// The dynamic linker itself, run as a program. GDB knows where to look.
+		return list, errNoDebugSlot
+	}
 	if !ok {
 		return list, nil
 	}
@@ -135,22 +166,15 @@ func (d *Debugger) Libraries(p rsp.PID) (list rsp.LibraryList, err error) {
 	if errno != 0 || rdebug == 0 {
 		return list, nil // the dynamic linker has not got there yet
 	}
-	link, _ := as.Read64(engine.GVA(rdebug) + 8)
-	for n := 0; link != 0 && n < maxLibraries; n++ {
-		at := engine.GVA(link)
-		base, _ := as.Read64(at)
-		namePtr, _ := as.Read64(at + 8)
-		dynamic, _ := as.Read64(at + 16)
-		next, errno := as.Read64(at + 24)
-		if errno != 0 {
+	// Each namespace of dlmopen has an r_debug of its own, in a chain from
+	// version 2 of the structure on.
+	for left := maxLibraries; rdebug != 0 && left > 0; left-- {
+		left -= namespace(as, rdebug, &list, left)
+		version, errno := as.Read64(engine.GVA(rdebug))
+		if errno != 0 || int32(version) < 2 {
 			break
 		}
-		if n == 0 {
-			list.Main = rsp.Addr(link)
-		} else if name, errno := as.CopyInString(engine.GVA(namePtr), unix.PathMax); errno == 0 && name != "" {
-			list.Libraries = append(list.Libraries, rsp.Library{Name: name, LinkMap: rsp.Addr(link), Base: rsp.Addr(base), Dynamic: rsp.Addr(dynamic), Namespace: rsp.Addr(rdebug)})
-		}
-		link = next
+		rdebug, _ = as.Read64(engine.GVA(rdebug) + 40)
 	}
 	return list, nil
 }

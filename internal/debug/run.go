@@ -3,6 +3,7 @@ package debug
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"torov/rsp"
 )
@@ -66,8 +67,18 @@ func (d *Debugger) Resume(actions []rsp.Action) error {
 		th.held, th.parked = !ok, !ok
 		th.handler = nil
 	}
-	d.wakeAll()
+	for _, th := range inTurn(d.order, d.last.Thread) {
+		th.wake.Signal()
+	}
 	return nil
+}
+
+// inTurn puts those first that come after the thread that the client was told
+// of last: where all come to the same breakpoint, the one that wakes first gets
+// there, and the others would never run.
+func inTurn(order []*thread, last rsp.ThreadID) []*thread {
+	next := 1 + slices.IndexFunc(order, func(th *thread) bool { return th.id == last })
+	return slices.Concat(order[next:], order[:next])
 }
 
 // Interrupt implements rsp.RunControl.

@@ -7,10 +7,12 @@ import (
 	"torov/rsp"
 )
 
-// signalled: a signal is about to be delivered.
+// signalled: a signal is about to be delivered. A client that steps hears also
+// of those that it does not want to see: it may have to step around the handler.
 func (d *Debugger) signalled(th *thread, info linux.SigInfo) bool {
 	s := info.Signal()
-	if th.silent == s || d.pass[s] {
+	stepping := th.action.Kind == rsp.Step || th.action.Kind == rsp.StepRange
+	if th.silent == s || d.pass[s] && !stepping && !d.trapInDisguise(th, s) {
 		th.silent = 0
 		th.armHandler()
 		return false
@@ -39,6 +41,13 @@ func describeSignal(info linux.SigInfo) string {
 		return fmt.Sprintf("signal %s: %s (fault address: %#x)", s, words, info.Addr())
 	}
 	return fmt.Sprintf("signal %s: %s", s, words)
+}
+
+// trapInDisguise: the program ran into a breakpoint where it must not execute.
+// Clients put one on the stack for the return of a function that they call,
+// and take the signal for the breakpoint.
+func (d *Debugger) trapInDisguise(th *thread, s linux.Signal) bool {
+	return (s == linux.SIGSEGV || s == linux.SIGILL) && d.softAt(rsp.Addr(th.t.Regs().RIP))
 }
 
 // entry is where a thread was before it may have entered a signal handler.

@@ -52,7 +52,7 @@ func (t traps) InsertTrap(addr uint64) error {
 	}
 	n, there := d.tracing.traps[a]
 	if !there {
-		if err := d.insertSoft(d.current, a); err != nil {
+		if err := d.insertSoft(d.current, a, false); err != nil {
 			return err
 		}
 	} else if n == 0 {

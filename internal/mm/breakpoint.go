@@ -17,10 +17,11 @@ type breakpoint struct {
 }
 
 // InsertBreakpoint puts an INT3 at a; it survives mmap, mprotect and MADV_DONTNEED.
-// EFAULT if nothing is mapped there.
-func (as *AddressSpace) InsertBreakpoint(a engine.GVA) linux.Errno {
+// EFAULT if nothing is mapped there, unless it is to wait for that, as a debug
+// register does.
+func (as *AddressSpace) InsertBreakpoint(a engine.GVA, wait bool) linux.Errno {
 	// One span first: it fills the page in.
-	if _, errno := as.span(a, 1, AccessWrite, asDebugger); errno != 0 {
+	if _, errno := as.span(a, 1, AccessWrite, asDebugger); errno != 0 && !wait {
 		return errno
 	}
 	as.mu.Lock()
@@ -31,7 +32,7 @@ func (as *AddressSpace) InsertBreakpoint(a engine.GVA) linux.Errno {
 	if as.breakpoints[a] == nil {
 		as.breakpoints[a] = &breakpoint{}
 	}
-	if !as.insert(a, as.breakpoints[a]) {
+	if !as.insert(a, as.breakpoints[a]) && !wait {
 		delete(as.breakpoints, a)
 		return linux.EFAULT
 	}
@@ -66,8 +67,8 @@ func (as *AddressSpace) byteAt(a engine.GVA) []byte {
 }
 
 // RemoveBreakpoint takes the INT3 at a out again. If the program has written
-// over it meanwhile, what it wrote stays.
-func (as *AddressSpace) RemoveBreakpoint(a engine.GVA) {
+// over it meanwhile, what it wrote stays. EFAULT if nothing is mapped there now.
+func (as *AddressSpace) RemoveBreakpoint(a engine.GVA) linux.Errno {
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	b := as.breakpoints[a]
@@ -75,6 +76,10 @@ func (as *AddressSpace) RemoveBreakpoint(a engine.GVA) {
 	if b != nil && b.inserted {
 		as.takeOut(a, b)
 	}
+	if as.vmas.find(a) == nil {
+		return linux.EFAULT
+	}
+	return 0
 }
 
 // LiftBreakpoint takes the INT3 at a out for one instruction; it is cheaper than

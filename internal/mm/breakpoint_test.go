@@ -22,7 +22,7 @@ func memoryAt(t *testing.T, as *AddressSpace, a engine.GVA) byte {
 
 func setBreakpoint(t *testing.T, as *AddressSpace, a engine.GVA) {
 	t.Helper()
-	if errno := as.InsertBreakpoint(a); errno != 0 {
+	if errno := as.InsertBreakpoint(a, false); errno != 0 {
 		t.Fatalf("breakpoint at %#x: %v", a, errno)
 	}
 	if memoryAt(t, as, a) != int3 {
@@ -131,15 +131,35 @@ func TestBreakpointOnINT3(t *testing.T) {
 func TestBreakpointNowhere(t *testing.T) {
 	as := newSpace(t, 64<<20)
 	for _, a := range []engine.GVA{0, testAddr, UserEnd, ^engine.GVA(0)} {
-		if errno := as.InsertBreakpoint(a); errno != linux.EFAULT {
+		if errno := as.InsertBreakpoint(a, false); errno != linux.EFAULT {
 			t.Errorf("breakpoint at %#x: %v", a, errno)
 		}
 		as.RemoveBreakpoint(a)
 	}
 	// Memory that the program may not touch at all can have one.
 	mapAt(t, as, MapRequest{Length: pageSize})
-	if errno := as.InsertBreakpoint(testAddr); errno != 0 {
+	if errno := as.InsertBreakpoint(testAddr, false); errno != 0 {
 		t.Error(errno)
+	}
+	checkSpace(t, as)
+}
+
+// One that waits is there as soon as memory is.
+func TestBreakpointBeforeMemory(t *testing.T) {
+	as := newSpace(t, 64<<20)
+	if errno := as.InsertBreakpoint(testAddr+5, true); errno != 0 {
+		t.Fatal(errno)
+	}
+	mapAt(t, as, MapRequest{Length: pageSize, Prot: protAll})
+	if got := memoryAt(t, as, testAddr+5); got != int3 {
+		t.Errorf("%#x is in the new memory, not INT3", got)
+	}
+	if got := copyIn(t, as, testAddr+5, 1)[0]; got != 0 {
+		t.Errorf("the program reads %#x", got)
+	}
+	as.RemoveBreakpoint(testAddr + 5)
+	if got := memoryAt(t, as, testAddr+5); got != 0 {
+		t.Errorf("%#x is left", got)
 	}
 	checkSpace(t, as)
 }

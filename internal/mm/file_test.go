@@ -125,7 +125,7 @@ func TestEndOfFile(t *testing.T) {
 		if _, errno := as.DebugRead(buf[:1], a+pageSize); errno != linux.EFAULT {
 			t.Errorf("debug read: %v", errno)
 		}
-		if errno := as.InsertBreakpoint(a + pageSize); errno != linux.EFAULT {
+		if errno := as.InsertBreakpoint(a+pageSize, false); errno != linux.EFAULT {
 			t.Errorf("breakpoint: %v", errno)
 		}
 		if err := os.Truncate(path, 2*pageSize); err != nil {
@@ -165,7 +165,7 @@ func TestTruncatedFile(t *testing.T) {
 		if _, errno := as.CopyInString(a, 100); errno != linux.EFAULT {
 			t.Errorf("string: %v", errno)
 		}
-		if errno := as.InsertBreakpoint(a); errno != linux.EFAULT {
+		if errno := as.InsertBreakpoint(a, false); errno != linux.EFAULT {
 			t.Errorf("breakpoint: %v", errno)
 		}
 		if _, ok := as.mem.Peek(as.Root(), a); ok {

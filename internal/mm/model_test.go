@@ -587,7 +587,7 @@ func (m *model) opBreakpoint() {
 	if p == nil || m.bytesOf(p) == nil {
 		want = linux.EFAULT
 	}
-	m.expect(m.as.InsertBreakpoint(a), want)
+	m.expect(m.as.InsertBreakpoint(a, false), want)
 	if want == 0 {
 		m.bps[a] = true
 		m.detach(p)

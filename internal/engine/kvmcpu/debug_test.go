@@ -25,7 +25,7 @@ func TestDebugCaps(t *testing.T) {
 func TestBreakpoint(t *testing.T) {
 	b := program(t, debugCode...)
 	debugOn(t, b, engine.Debug{Breakpoints: true})
-	if errno := b.as.InsertBreakpoint(codeAddr + 5); errno != 0 {
+	if errno := b.as.InsertBreakpoint(codeAddr+5, false); errno != 0 {
 		t.Fatal(errno)
 	}
 	b.want(t, engine.ExitBreakpoint, codeAddr+5)

@@ -1,0 +1,4 @@
+# program: basic
+# torov: --gdbserver --once
+CONNECT
+disconnect

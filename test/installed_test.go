@@ -20,7 +20,7 @@ var installed = []struct {
 	{"traps", []string{"bash", "-c", "trap 'echo usr1' USR1; trap 'echo bye' EXIT; kill -USR1 $$; (trap 'echo child; exit 4' TERM; kill -TERM $BASHPID; sleep 5); echo $?"}, nil},
 	{"here-document", []string{"bash", "-c", "cat <<X | wc -lw\nline one\nline $((1 + 1))\nX\n"}, nil},
 	{"background", []string{"bash", "-c", "sleep 0.3 & p=$!; kill -0 $p && echo runs; wait $p; echo $?; sleep 60 & kill %1; wait; echo done"}, nil},
-	{"job control", []string{"bash", "-mc", "sleep 60 & kill -STOP %1; sleep 0.2; jobs | cut -c1-30; kill -CONT %1; kill %1; wait; jobs | wc -l"}, nil},
+	{"job control", []string{"bash", "-mc", "sleep 60 & kill -STOP %1; sleep 0.2; kill -CONT %1; kill %1; wait %1; echo $?; (sleep 0.1; echo late) & fg %+; set -o | grep monitor"}, nil},
 	{"functions", []string{"bash", "-c", "f() { local n=$1; [ $n -gt 0 ] && (f $((n - 1))); echo $n; }; f 4; exec 3>out; echo to a file >&3; exec 3>&-; cat out"}, nil},
 	{"xargs", []string{"bash", "-c", "seq 20 | xargs -n 4 -P 2 echo | sort -n | head -3; find . -name '*' | wc -l"}, nil},
 	{"subshells", []string{"bash", "-c", "for i in $(seq 30); do (echo $i) & done | sort -n | tail -2; wait"}, nil},

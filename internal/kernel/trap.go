@@ -115,9 +115,22 @@ func (t *Thread) breakpoint() {
 		t.trace(Event{Kind: EventBreakpoint})
 		return
 	}
+	if t.staleINT3(r.RIP) {
+		return // the instruction that was under it comes next
+	}
 	r.RIP++
 	t.fault = faultState{vector: engine.VectorBP, cr2: t.fault.cr2}
 	t.Force(linux.KernelInfo(linux.SIGTRAP))
+}
+
+// staleINT3 reports whether a debugger has taken an INT3 out again since the
+// thread executed it: what is there now is neither INT3 nor the end of INT 3.
+func (t *Thread) staleINT3(rip uint64) bool {
+	var code [2]byte
+	if _, errno := t.Proc.AS().CopyIn(code[:], engine.GVA(rip-1)); errno != 0 {
+		return false
+	}
+	return code[1] != 0xcc && code != [2]byte{0xcd, 3}
 }
 
 // mathCode says which floating-point exception it was: the lowest unmasked bit

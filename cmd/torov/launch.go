@@ -90,15 +90,10 @@ func (s *setup) run() (kernel.ExitStatus, error) {
 	if err != nil {
 		return status, err
 	}
-	listener, err := s.listen()
+	stdio, debugger, err := s.connect(g)
 	if err != nil {
 		return status, err
 	}
-	stdio, err := takeStdio()
-	if err != nil {
-		return status, err
-	}
-	debugger := s.debugger(g, listener, stdio)
 	if err := s.start(g, file, stdio); err != nil {
 		return status, err
 	}
@@ -119,16 +114,23 @@ func (s *setup) serve() (status kernel.ExitStatus, err error) {
 	if err != nil {
 		return status, err
 	}
+	_, debugger, err := s.connect(g)
+	if err != nil {
+		return status, err
+	}
+	_, status, err = debugger.outlast(g, status, nil)
+	return status, err
+}
+
+// connect takes the standard descriptors for the program, and opens the
+// debugger's port, which may be two of them.
+func (s *setup) connect(g *guest) (stdio [3]*kernel.File, d *debugger, err error) {
 	listener, err := s.listen()
 	if err != nil {
-		return status, err
+		return stdio, nil, err
 	}
-	stdio, err := takeStdio()
-	if err != nil {
-		return status, err
-	}
-	_, status, err = s.debugger(g, listener, stdio).outlast(g, status, nil)
-	return status, err
+	stdio, err = takeStdio()
+	return stdio, s.debugger(g, listener, stdio), err
 }
 
 // changed is the setup for what a debugger wants to run. It says which program

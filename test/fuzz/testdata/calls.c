@@ -3,8 +3,9 @@
  * Arguments are numbers, flags, descriptors, and pointers: into an arena with
  * paths, iovecs and noise, to its edges, and to where nothing is. Left out is
  * what would only end the program: exit, its own memory, stack and signal
- * handlers. A third thread takes the two out of calls that wait. It prints "made N" from
- * time to time, and "done" in the end.
+ * handlers. A third thread takes the two out of calls that wait. Now and then a
+ * child makes some too, and is killed if it waits for long. It prints "made N"
+ * from time to time, and "done" in the end.
  *
  * It does to files what chance wants: it starts only where the root directory
  * is a scratch one, which has a file "torov-fuzz-root" and no "/etc". */
@@ -20,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ARENA = 4 << 20, OUT = 900 };
@@ -116,6 +118,20 @@ static void *watch(void *arg) {
   }
 }
 
+/* A child makes some calls of its own. */
+static void child(struct job *j) {
+  pid_t pid = fork();
+  if (!pid) {
+    for (int i = 0; i < 300; i++) call(&j->seed);
+    _exit(0);
+  }
+  for (int i = 0; pid > 0 && i < 100; i++) {
+    if (waitpid(pid, 0, WNOHANG) != 0) return;
+    usleep(2000);
+  }
+  if (pid > 0) kill(pid, SIGKILL), waitpid(pid, 0, 0);
+}
+
 static void *work(void *arg) {
   struct job *j = arg;
   j->tid = gettid();
@@ -124,6 +140,7 @@ static void *work(void *arg) {
       repair();
       fill(&j->seed);
     }
+    if (i % 1000 == 999) child(j);
     call(&j->seed);
     long n = __sync_add_and_fetch(&made, 1);
     if (n % 5000 == 0) dprintf(OUT, "made %ld\n", n);

@@ -18,6 +18,7 @@ type family struct {
 	session    int
 	execed     bool          // it has done an execve: its group is its own affair
 	exitSignal linux.Signal  // what the parent gets at the end; 0 for none
+	deathSig   linux.Signal  // that the parent's end sends; 0 for none
 	ended      bool          // its threads are gone; somebody may wait for it
 	used       Usage         // of threads that have ended
 	usage      Usage         // of children that were waited for
@@ -94,6 +95,20 @@ func (p *Process) Session() int {
 	p.Kernel.mu.Lock()
 	defer p.Kernel.mu.Unlock()
 	return p.session
+}
+
+// DeathSignal is PR_GET_PDEATHSIG.
+func (p *Process) DeathSignal() linux.Signal {
+	p.Kernel.mu.Lock()
+	defer p.Kernel.mu.Unlock()
+	return p.deathSig
+}
+
+// SetDeathSignal is PR_SET_PDEATHSIG.
+func (p *Process) SetDeathSignal(s linux.Signal) {
+	p.Kernel.mu.Lock()
+	defer p.Kernel.mu.Unlock()
+	p.deathSig = s
 }
 
 // NewSession is setsid(2).
@@ -178,6 +193,9 @@ func (k *Kernel) bury(p *Process) {
 	var tell []func()
 	for _, c := range p.children {
 		c.parent, c.hostParent, c.exitSignal = reaper, initPID, linux.SIGCHLD
+		if s := c.deathSig; s != 0 && !c.ended {
+			tell = append(tell, func() { c.Signal(linux.KillInfo(s, linux.SI_USER, int32(p.PID), p.Creds().UID)) })
+		}
 		switch {
 		case reaper != nil:
 			reaper.children = append(reaper.children, c)

@@ -36,7 +36,13 @@ func prctl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		t.Proc.SetDumpable(int(a[1]))
 		return 0, 0
 	case unix.PR_GET_PDEATHSIG:
-		return 0, mm.Write(t.Proc.AS(), a.Addr(1), int32(0))
+		return 0, mm.Write(t.Proc.AS(), a.Addr(1), int32(t.Proc.DeathSignal()))
+	case unix.PR_SET_PDEATHSIG:
+		if a[1] > linux.NumSignals {
+			return 0, linux.EINVAL
+		}
+		t.Proc.SetDeathSignal(linux.Signal(a[1]))
+		return 0, 0
 	case unix.PR_GET_SECCOMP, unix.PR_GET_KEEPCAPS, unix.PR_GET_SECUREBITS, unix.PR_GET_THP_DISABLE:
 		return 0, 0
 	case unix.PR_SET_NO_NEW_PRIVS:
@@ -46,7 +52,7 @@ func prctl(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 		return 0, 0 // a program in a VM never gains any
 	case unix.PR_GET_NO_NEW_PRIVS:
 		return 1, 0
-	case unix.PR_SET_PDEATHSIG, unix.PR_SET_TIMERSLACK, unix.PR_SET_THP_DISABLE, unix.PR_SET_VMA, unix.PR_SET_PTRACER:
+	case unix.PR_SET_TIMERSLACK, unix.PR_SET_THP_DISABLE, unix.PR_SET_VMA, unix.PR_SET_PTRACER:
 		return 0, 0 // hints, or about a parent that is the VMM's own
 	case unix.PR_GET_TIMERSLACK:
 		return 50_000, 0 // nanoseconds, Linux's default

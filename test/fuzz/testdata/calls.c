@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -122,6 +123,7 @@ static void *watch(void *arg) {
 static void child(struct job *j) {
   pid_t pid = fork();
   if (!pid) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 0; i < 300; i++) call(&j->seed);
     _exit(0);
   }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -185,6 +186,21 @@ static void orphans(void) {
     _exit(0);
   }
   collect("middle", pid);
+  pid = fork();
+  if (!pid) {
+    pid_t doomed = fork();
+    if (!doomed) {
+      int signal = 0;
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      prctl(PR_GET_PDEATHSIG, &signal);
+      c = 'd';
+      if (signal != SIGKILL || write(fds[1], &c, 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    if (read(fds[0], &c, 1) != 1) _exit(1);
+    _exit(0); /* and the pipe ends when the other is dead */
+  }
+  collect("parent of the doomed", pid);
   close(fds[1]);
   say("orphan", read(fds[0], &c, 1), c);
   close(fds[0]);

@@ -186,24 +186,32 @@ static void orphans(void) {
     _exit(0);
   }
   collect("middle", pid);
-  pid = fork();
+  close(fds[1]);
+  ssize_t n = read(fds[0], &c, 1);
+  say("orphan", n, c);
+  close(fds[0]);
+}
+
+/* A child that its parent's end kills: the pipe ends only then. */
+static void doomed(void) {
+  int fds[2], ready[2];
+  char c = 'd';
+  if (pipe(fds) || pipe(ready)) exit(1);
+  pid_t pid = fork();
   if (!pid) {
-    pid_t doomed = fork();
-    if (!doomed) {
+    if (!fork()) {
       int signal = 0;
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       prctl(PR_GET_PDEATHSIG, &signal);
-      c = 'd';
-      if (signal != SIGKILL || write(fds[1], &c, 1) != 1) _exit(1);
+      if (signal != SIGKILL || write(ready[1], &c, 1) != 1) _exit(1);
       for (;;) pause();
     }
-    if (read(fds[0], &c, 1) != 1) _exit(1);
-    _exit(0); /* and the pipe ends when the other is dead */
+    _exit(read(ready[0], &c, 1) != 1);
   }
   collect("parent of the doomed", pid);
-  close(fds[1]);
-  say("orphan", read(fds[0], &c, 1), c);
-  close(fds[0]);
+  close(fds[1]), close(ready[1]);
+  say("doomed", read(fds[0], &c, 1), 0);
+  close(fds[0]), close(ready[0]);
 }
 
 static void *exec_thread(void *arg) {
@@ -292,6 +300,6 @@ int main(int argc, char **argv) {
   self = realpath("/proc/self/exe", 0);
   if (argc > 1 && !strcmp(argv[1], "show")) return show(argc, argv);
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
-  memory(), descriptors(), signals(), waits(), groups(), orphans(), programs(), many();
+  memory(), descriptors(), signals(), waits(), groups(), orphans(), doomed(), programs(), many();
   return 0;
 }

@@ -220,9 +220,6 @@ func TestTracepointsAndThreads(t *testing.T) {
 // A run that ends while threads are on their way through its traps does no harm
 // to them.
 func TestTraceEndsAmongThreads(t *testing.T) {
-	if lab == "vtx" {
-		t.Skip("passes there alone, but after the other tests the emulator has stopped in it four times of four; why is not known")
-	}
 	const program = "trace"
 	visit := instructions(t, program, "visit", "pause_here")
 	for passes := 25; passes < 400; passes += 75 {

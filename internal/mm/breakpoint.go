@@ -92,13 +92,7 @@ func (as *AddressSpace) LiftBreakpoint(a engine.GVA) {
 		return
 	}
 	b.inserted = false
-	if mem := as.byteAt(a); mem != nil {
-		guarded(func() {
-			if mem[0] == int3 {
-				mem[0] = b.original
-			}
-		})
-	}
+	as.takeOut(a, b)
 }
 
 // RestoreBreakpoint undoes LiftBreakpoint. If the memory has gone meanwhile the

@@ -92,13 +92,9 @@ func (as *AddressSpace) unshare(a engine.GVA) error {
 		return nil
 	}
 	old := loadEntry(p)
-	gpa, err := as.mem.Alloc(pageSize)
+	gpa, err := as.copyPage(pteGPA(old))
 	if err != nil {
 		return err
-	}
-	to, from := as.mem.Bytes(gpa, pageSize), as.mem.Bytes(pteGPA(old), pageSize)
-	if !guarded(func() { copy(to, from) }) {
-		return errors.Join(errTruncated, as.mem.Free(gpa, pageSize, false))
 	}
 	storeEntry(p, uint64(gpa)|old&^(pteAddr|pteFile))
 	return as.mem.Free(pteGPA(old), pageSize, true)

@@ -78,7 +78,7 @@ const (
 	maxString  = 32 * engine.PageSize
 )
 
-// strings copies in a null-terminated array of strings.
+// stringArray copies in a null-terminated array of strings.
 func stringArray(t *kernel.Thread, at engine.GVA, room *int) (out []string, errno linux.Errno) {
 	for ; at != 0; at += 8 {
 		p, errno := mm.Read[uint64](t.Proc.AS(), at)
@@ -134,7 +134,7 @@ func waitStatus(s kernel.ChildStatus) int32 {
 
 func wait4(t *kernel.Thread, a Args) (uint64, linux.Errno) {
 	const known = unix.WNOHANG | unix.WUNTRACED | unix.WCONTINUED | unix.WNOTHREAD | unix.WCLONE | unix.WALL
-	options := uint32(a.Uint(2))
+	options := a.Uint(2)
 	if options&^known != 0 {
 		return 0, linux.EINVAL
 	}
